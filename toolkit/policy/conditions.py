@@ -1,0 +1,296 @@
+"""When a rule applies: structured conditions over request columns, evaluated for a whole table.
+
+Everything in one mapping must hold: several columns, several operators, and what stands beside
+``all``, ``any`` or ``not``. A missing value (null or NaN) is different from every value, so it
+fulfils ``ne``, ``not_in`` and ``exists: false`` and nothing else; ``not`` turns the answer round.
+Numbers are compared as 64-bit floats. Text is compared exactly, upper and lower case apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from toolkit.errors import PolicyError, Problem, did_you_mean
+from toolkit.policy.written import GIVEN, Number, Scalar, Text, Written
+
+if TYPE_CHECKING:
+    from toolkit.policy.model import Policy
+
+Kind = Literal["text", "number", "boolean"]
+OPERATORS = ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "matches", "contains", "exists")
+GROUPS = ("all", "any", "not")
+
+
+def kind_of(value: str | float | bool) -> Kind:
+    """Which kind of column can hold this value."""
+    if isinstance(value, str):
+        return "text"
+    return "boolean" if isinstance(value, bool) else "number"
+
+
+def _one_kind(values: tuple[str | float | bool, ...]) -> tuple[str | float | bool, ...]:
+    if len({kind_of(value) for value in values}) > 1:
+        raise PydanticCustomError(
+            "mixed_kinds",
+            "mixes kinds of values, and a column holds one kind",
+            {"allowed": "only text, only numbers or only true/false; quotes make a value text"},
+        )
+    return values
+
+
+def _re2(pattern: str) -> str:
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise PydanticCustomError(
+            "regex",
+            "is not a regular expression ({reason})",
+            {"reason": reason, "allowed": "RE2 syntax (no look-around, no back-references)"},
+        ) from error
+    return pattern
+
+
+Values = Annotated[tuple[Scalar, ...], Field(min_length=1), AfterValidator(_one_kind)]
+Pattern = Annotated[Text, AfterValidator(_re2)]
+Part = Annotated[Text, Field(min_length=1)]
+
+
+class Tests(Written):
+    """What one column must fulfil; several operators must all hold."""
+
+    __test__: ClassVar[bool] = False  # pytest: not a test class, in spite of its name
+
+    eq: Annotated[Scalar | None, GIVEN] = None
+    ne: Annotated[Scalar | None, GIVEN] = None
+    in_: Annotated[Values | None, GIVEN] = Field(default=None, alias="in")
+    not_in: Annotated[Values | None, GIVEN] = None
+    lt: Annotated[Number | None, GIVEN] = None
+    lte: Annotated[Number | None, GIVEN] = None
+    gt: Annotated[Number | None, GIVEN] = None
+    gte: Annotated[Number | None, GIVEN] = None
+    matches: Annotated[Pattern | None, GIVEN] = None
+    contains: Annotated[Part | None, GIVEN] = None
+    exists: Annotated[StrictBool | None, GIVEN] = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not any(True for _ in self.pairs()):
+            raise PydanticCustomError(
+                "empty", "needs an operator", {"allowed": ", ".join(OPERATORS)}
+            )
+        return self
+
+    def pairs(self) -> Iterator[tuple[str, Any]]:
+        """Each (operator, value) that is given."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is not None:
+                yield field.alias or name, value
+
+
+class Condition(Written):
+    """Which requests a rule applies to: ``{column: {operator: value}}``, ``all``, ``any``, ``not``.
+
+    >>> Condition.model_validate({"input_tokens": {"lt": 400}, "not": {"category": {"eq": "code"}}})
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Tests] = Field(init=False)
+
+    all: Annotated[tuple[Condition, ...] | None, Field(min_length=1), GIVEN] = None
+    any: Annotated[tuple[Condition, ...] | None, Field(min_length=1), GIVEN] = None
+    not_: Annotated[Condition | None, GIVEN] = Field(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.all is None and self.any is None and self.not_ is None and not self.columns:
+            raise PydanticCustomError(
+                "empty",
+                "needs at least one test",
+                {"allowed": "{column: {operator: value}}, all, any, not"},
+            )
+        return self
+
+    @property
+    def columns(self) -> dict[str, Tests]:
+        """The tests of each column named at this level."""
+        return self.__pydantic_extra__
+
+    def tests(self) -> Iterator[tuple[str, str, Any]]:
+        """Each (column, operator, value) of this level, without those inside all, any and not."""
+        for column, tests in self.columns.items():
+            for operator, value in tests.pairs():
+                yield column, operator, value
+
+
+def mask(
+    condition: Condition, requests: pa.Table, where: str = "when", rule: str = ""
+) -> NDArray[np.bool_]:
+    """Which of the n requests fulfil the condition, as booleans of shape (n,).
+
+    ``where`` is the dotted key of the condition and ``rule`` its name, for messages.
+
+    Raises:
+        PolicyError: The condition asks for a column that ``requests`` does not have, or compares
+            a column with a value of another kind.
+    """
+    cells: dict[str, _Cells] = {}
+    problems: list[Problem] = []
+
+    def holds(part: Condition, where: str) -> NDArray[np.bool_]:
+        result = np.ones(requests.num_rows, dtype=np.bool_)
+        for column, operator, value in part.tests():
+            if column not in cells:
+                if column not in requests.column_names:
+                    problems.append(_unknown_column(column, requests, where, rule))
+                    continue
+                cells[column] = _read(requests.column(column))
+            problem = _mismatch(cells[column], operator, value, f"{where}.{column}", rule)
+            if problem:
+                problems.append(problem)
+                continue
+            result &= _test(cells[column], operator, value)
+        if part.all is not None:
+            for i, inner in enumerate(part.all):
+                result &= holds(inner, f"{where}.all.{i}")
+        if part.any is not None:
+            found = [holds(inner, f"{where}.any.{i}") for i, inner in enumerate(part.any)]
+            result &= np.logical_or.reduce(found)
+        if part.not_ is not None:
+            result &= ~holds(part.not_, f"{where}.not")
+        return result
+
+    result = holds(condition, where)
+    if problems:
+        raise PolicyError(list(dict.fromkeys(problems)))
+    return result
+
+
+def route_masks(policy: Policy, requests: pa.Table) -> NDArray[np.bool_]:
+    """Which requests fulfil the condition of each route, each by itself: shape (routes, n).
+
+    Raises:
+        PolicyError: As for `mask`, with the problems of all routes.
+    """
+    masks = np.zeros((len(policy.routes), requests.num_rows), dtype=np.bool_)
+    problems: list[Problem] = []
+    for i, route in enumerate(policy.routes):
+        try:
+            masks[i] = mask(route.when, requests, f"routes.{i}.when", route.name)
+        except PolicyError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise PolicyError(problems)
+    return masks
+
+
+class _Cells(NamedTuple):
+    """One column, read once: numbers as float64 with NaN where missing, others as Arrow."""
+
+    type: pa.DataType
+    kind: Kind | None
+    """None: a kind that only ``exists`` can test."""
+    values: Any
+    present: NDArray[np.bool_]
+    """(n,) a value is there."""
+
+
+def _read(column: pa.ChunkedArray) -> _Cells:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    kind: Kind | None = None
+    values: Any = column
+    present = _bools(pc.is_valid(column))
+    if pa.types.is_boolean(column.type):
+        kind = "boolean"
+    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        kind = "text"
+    elif (
+        pa.types.is_integer(column.type)
+        or pa.types.is_floating(column.type)
+        or pa.types.is_decimal(column.type)
+    ):
+        kind = "number"
+        values = column.cast(pa.float64(), safe=False).to_numpy()
+        present = ~np.isnan(values)
+    return _Cells(column.type, kind, values, present)
+
+
+def _bools(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    array: NDArray[np.bool_] = pc.fill_null(values, False).to_numpy()
+    return array
+
+
+def _unknown_column(column: str, requests: pa.Table, where: str, rule: str) -> Problem:
+    return Problem(
+        f"rule {rule!r} asks for a column that the requests do not have",
+        f"{where}.{column}",
+        repr(column),
+        did_you_mean(column, requests.column_names),
+    )
+
+
+_NEEDS: dict[str, Kind] = {
+    "lt": "number",
+    "lte": "number",
+    "gt": "number",
+    "gte": "number",
+    "matches": "text",
+    "contains": "text",
+}
+
+
+def _mismatch(cells: _Cells, operator: str, value: Any, where: str, rule: str) -> Problem | None:
+    """Say so when the column cannot hold such a value; a column without any value fits all."""
+    if operator == "exists" or not cells.present.any():
+        return None
+    one = value[0] if isinstance(value, tuple) else value
+    needed = _NEEDS.get(operator, kind_of(one))
+    if cells.kind == needed:
+        return None
+    return Problem(
+        f"rule {rule!r} tests this column with a {needed} value, but the column holds "
+        f"{cells.kind or cells.type}",
+        f"{where}.{operator}",
+        repr(list(value) if isinstance(value, tuple) else value),
+        f"a {cells.kind} value" if cells.kind else "only exists",
+    )
+
+
+def _test(cells: _Cells, operator: str, value: Any) -> NDArray[np.bool_]:
+    """One operator on one column of fitting kind, shape (n,)."""
+    if operator == "exists":
+        return cells.present if value else ~cells.present
+    if operator in {"ne", "not_in"}:
+        return ~_test(cells, {"ne": "eq", "not_in": "in"}[operator], value)
+    if not cells.present.any():
+        return np.zeros_like(cells.present)
+    column = cells.values
+    if cells.kind == "number":
+        compare: dict[str, Any] = {
+            "eq": np.equal,
+            "in": np.isin,
+            "lt": np.less,
+            "lte": np.less_equal,
+            "gt": np.greater,
+            "gte": np.greater_equal,
+        }
+        result: NDArray[np.bool_] = compare[operator](column, value)
+        return result
+    if operator == "matches":
+        return _bools(pc.match_substring_regex(column, value))
+    if operator == "contains":
+        return _bools(pc.match_substring(column, value))
+    wanted = pa.array([value] if operator == "eq" else list(value), type=cells.type)
+    return _bools(pc.is_in(column, value_set=wanted))

@@ -1,0 +1,163 @@
+"""Pydantic's errors in our words: what is wrong, where, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from toolkit.errors import Problem, did_you_mean
+from toolkit.policy import model
+from toolkit.policy.conditions import Condition, Tests
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """Each error as a problem with a dotted key."""
+    return [_problem(details) for details in error.errors(include_url=False)]
+
+
+def show(value: object) -> str:
+    """What was found, with its kind where that is the point.
+
+    >>> show(4), show("4"), show(True), show(None), show([1])
+    ('the number 4', "'4'", 'true', 'nothing', 'a list')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 80 else value[:79] + "…")
+    if isinstance(value, (int, float)):
+        try:
+            return f"the number {value}"
+        except ValueError:  # Python prints no integer of more than 4,300 digits
+            return "a very large number"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, (dict, BaseModel)):
+        return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def dotted(keys: Iterable[object]) -> str:
+    """A place as a dotted key, without the marks of the two kinds of step and of mapping keys."""
+    return ".".join(str(k) for k in keys if str(k) not in {"<model>", "<degrade>", "[key]"})
+
+
+def _problem(details: ErrorDetails) -> Problem:
+    place, value, limits = details["loc"], details["input"], details.get("ctx") or {}
+    where = dotted(place)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return Problem("unknown key", where, repr(place[-1]), _allowed_keys(place))
+    if kind == "missing":
+        return Problem("is missing", where, "", _EXAMPLES.get(str(place[-1]), ""))
+    if kind in _WANTED:
+        what, allowed = _WANTED[kind]
+        got = show(value)
+        if kind == "string_type" and isinstance(value, (bool, int, float)):
+            allowed += " (in quotes, a number or true/false is text)"
+        if kind == "bool_type" and str(value).lower() in {"yes", "no", "on", "off"}:
+            allowed += " (yes, no, on and off are text)"
+        if kind in {"float_type", "int_type"} and isinstance(value, str):
+            allowed += " (without quotes or unit)"
+        if kind == "model_type" and len(place) > 2 and "when" in place:
+            allowed = "{operator: value}, such as {eq: …}, with the operators " + ", ".join(
+                _keys(Tests)
+            )
+        return Problem(what, where, got, allowed)
+    if kind in _RANGES:
+        limit = next(iter(limits.values()), "")
+        return Problem("is out of range", where, show(value), _RANGES[kind].format(limit))
+    if kind == "literal_error":
+        return Problem("is none of the possible values", where, show(value), limits["expected"])
+    if kind == "too_short":
+        return Problem("is empty", where, "", "at least one entry")
+    if kind == "string_too_short":
+        return Problem("is empty", where, "", "at least one character")
+    if kind == "string_too_long":
+        return Problem("is too long", where, show(value), f"{limits['max_length']} characters")
+    allowed = str(limits.get("allowed", ""))
+    return Problem(details["msg"], where, _got(value, kind), allowed)
+
+
+def _got(value: object, kind: str) -> str:
+    return "" if kind == "empty" else show(value)
+
+
+_WANTED = {
+    "string_type": ("must be text", "text"),
+    "float_type": ("must be a number", "a number"),
+    "int_type": ("must be a whole number", "a whole number"),
+    "bool_type": ("must be true or false", "true, false"),
+    "finite_number": ("must be a finite number", "a finite number"),
+    "tuple_type": ("must be a list", "a list"),
+    "dict_type": ("must be a mapping", "a mapping of names to their settings"),
+    "model_type": ("must be a mapping", "a mapping of keys to values"),
+    "no_value": ("needs a value", "a value, or leave the key out"),
+    "recursion_loop": ("is nested too deeply", "fewer levels"),
+}
+_RANGES = {
+    "greater_than": "more than {}",
+    "greater_than_equal": "{} or more",
+    "less_than_equal": "{} or less",
+}
+_EXAMPLES = {
+    "policy": "a name for this policy",
+    "default": "the name of a chain",
+    "models": "{NAME: {log: NAME_IN_LOG}}",
+    "chains": "{NAME: {steps: [{model: NAME}]}}",
+    "steps": "a list of {model: NAME} and {degrade: message, text: TEXT}",
+    "model": "the name of a model (or a step with degrade)",
+    "name": "a name for this rule",
+    "when": "{column: {operator: value}}, all, any, not",
+    "use": "the name of a chain",
+    "weight": "a number above 0",
+    "text": "the message to answer with",
+}
+
+
+def _keys(written: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in written.model_fields.items()]
+
+
+def _allowed_keys(place: tuple[int | str, ...]) -> str:
+    *parent, key = place
+    return did_you_mean(str(key), _keys(_written_at(tuple(parent))))
+
+
+def _written_at(place: tuple[int | str, ...]) -> type[BaseModel]:
+    """The class whose keys stand at a place of the file."""
+    found: type[BaseModel] = model.Policy
+    match place:
+        case ("goals",):
+            found = model.Goals
+        case ("goals", _):
+            found = model.Goal
+        case ("models", _):
+            found = model.Model
+        case ("routes", _):
+            found = model.Route
+        case ("routes", _, "split", _):
+            found = model.Share
+        case ("routes", _, "when"):
+            found = Condition
+        case ("routes", _, "when", *_):
+            found = Tests
+        case ("chains", _):
+            found = model.Chain
+        case ("chains", _, "steps", _, "<degrade>"):
+            found = model.DegradeStep
+        case ("chains", _, "steps", *_):
+            found = model.ModelStep
+    return found
+
+
+def allowed_at(place: tuple[int | str, ...], data: Any) -> list[str]:
+    """The keys that may stand in the mapping at a place, known ones and those that are there."""
+    named = place in {("models",), ("chains",)}
+    known = [] if named else _keys(_written_at(place))
+    return list(dict.fromkeys([*known, *(data if isinstance(data, dict) else [])]))

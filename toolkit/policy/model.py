@@ -1,0 +1,264 @@
+"""The policy as people write it: goals, models, routes and chains, frozen and fully checked.
+
+A `Policy` object is always valid: whoever makes one, from YAML, from a form or in Python, either
+gets it or a `PolicyError` with every problem. What is stored is what was written; defaults that
+depend on other parts (a model's log name, the errors to retry on) are filled in by properties.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictInt,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from toolkit.errors import PolicyError, did_you_mean
+from toolkit.policy.conditions import Condition
+from toolkit.policy.written import Amount, Fraction, Name, Positive, Text, Written, plain
+from toolkit.schema import ERROR_LABELS, NEVER_FALL_BACK, TRANSIENT, ErrorType
+
+
+class Goal(Written):
+    """A limit written down before looking: at least ``min``, at most ``max``, or both."""
+
+    min: Amount | None = None
+    max: Amount | None = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.min is None and self.max is None:
+            raise PydanticCustomError("empty", "needs a limit", {"allowed": "min, max"})
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise PydanticCustomError(
+                "limits", "no value can reach it", {"allowed": "min not above max"}
+            )
+        return self
+
+
+class FractionGoal(Goal):
+    """A goal for a share of requests or a quality, between 0 and 1."""
+
+    min: Fraction | None = None
+    max: Fraction | None = None
+
+
+class Goals(Written):
+    """What "good enough" means for this policy."""
+
+    quality: FractionGoal | None = None
+    cost_usd_per_1k: Goal | None = None
+    latency_mean_s: Goal | None = None
+    latency_p50_s: Goal | None = None
+    latency_p95_s: Goal | None = None
+    latency_p99_s: Goal | None = None
+    error_rate: FractionGoal | None = None
+    fallback_rate: FractionGoal | None = None
+    degraded_rate: FractionGoal | None = None
+
+
+class Model(Written):
+    """Where a name used in chains stands for: a model in the log and, live, one to call."""
+
+    log: Name | None = None
+    """Name in the log; None: the same name as here."""
+    litellm: Name | None = None
+    api_base: Name | None = None
+    api_key_env: Name | None = None
+    """Name of the environment variable that holds the key; never the key itself."""
+    bill_timeouts: Literal["full", "input_only", "none"] = "full"
+    """What the provider charges for a call that was given up waiting for."""
+
+
+class Share(Written):
+    """One branch of a weighted split."""
+
+    use: Name
+    weight: Positive
+
+
+class Route(Written):
+    """A rule and where it leads: to one chain, or to several by weight."""
+
+    name: Name
+    when: Condition
+    use: Name | None = None
+    split: Annotated[tuple[Share, ...], Field(min_length=1)] | None = None
+    sticky_by: Name | None = None
+    """Request column whose equal values always take the same branch of the split."""
+
+    @property
+    def shares(self) -> tuple[tuple[str, float], ...]:
+        """Each (chain, share of this route's requests); the shares sum to 1."""
+        if self.split is None:
+            return ((cast("str", self.use), 1.0),)
+        total = sum(share.weight for share in self.split)
+        return tuple((share.use, share.weight / total) for share in self.split)
+
+
+def _error_label(value: str) -> str:
+    if value not in ERROR_LABELS:
+        raise PydanticCustomError(
+            "error_label", "unknown error type", {"allowed": did_you_mean(value, ERROR_LABELS)}
+        )
+    return value
+
+
+ErrorLabel = Annotated[
+    Text,
+    AfterValidator(_error_label),
+    WithJsonSchema({"type": "string", "enum": list(ERROR_LABELS)}),
+]
+
+
+class ModelStep(Written):
+    """Ask a model, again after a wait when the error may pass."""
+
+    model: Name
+    timeout_s: Positive | None = None
+    """Longest duration of one attempt; None: no limit."""
+    retries: Annotated[StrictInt, Field(ge=0, le=10)] = 0
+    """Further attempts after the first."""
+    backoff_s: Amount = 0.5
+    """Wait before the first retry; doubled for each further one, times 0.5 to 1 by chance."""
+
+
+class DegradeStep(Written):
+    """Answer without a model: with a message that was written in advance."""
+
+    degrade: Literal["message"]
+    text: Annotated[Text, Field(min_length=1)]
+    quality: Fraction = 0.0
+    cost_usd: Amount = 0.0
+    latency_s: Amount = 0.0
+
+
+def _step_tag(value: Any) -> str:
+    degrade = "degrade" in value if isinstance(value, dict) else isinstance(value, DegradeStep)
+    return "<degrade>" if degrade else "<model>"
+
+
+Step = Annotated[
+    Annotated[ModelStep, Tag("<model>")] | Annotated[DegradeStep, Tag("<degrade>")],
+    Discriminator(_step_tag),
+]
+
+
+class Chain(Written):
+    """Steps in the order in which they are tried."""
+
+    deadline_s: Positive | None = None
+    """Longest duration of the whole chain; None: no limit."""
+    max_cost_usd: Positive | None = None
+    """Once this much is spent on a request, no further model is asked; None: no limit."""
+    retry_on: tuple[ErrorLabel, ...] | None = None
+    """Errors that a step retries on; None: timeout, rate_limited, server_error, connection."""
+    fallback_on: tuple[ErrorLabel, ...] | None = None
+    """Errors after which the next step is tried; None: all but bad_request and cancelled."""
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+    @property
+    def retried_errors(self) -> tuple[ErrorType, ...]:
+        """The errors that are retried, with the default filled in."""
+        if self.retry_on is None:
+            return TRANSIENT
+        return tuple(e for e in ErrorType if e.label in self.retry_on)
+
+    @property
+    def fallback_errors(self) -> tuple[ErrorType, ...]:
+        """The errors that lead to the next step, with the default filled in."""
+        if self.fallback_on is None:
+            return tuple(e for e in ErrorType if e and e not in NEVER_FALL_BACK)
+        return tuple(e for e in ErrorType if e.label in self.fallback_on)
+
+
+class Policy(Written):
+    """Which model answers which request, and what happens when it does not.
+
+    Raises:
+        PolicyError: With every problem, also those that span several parts.
+    """
+
+    policy: Name
+    description: Text = ""
+    goals: Goals = Goals()
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
+    """Order matters to arrays only: it is the order of model indices in a Plan and a Replay."""
+    routes: tuple[Route, ...] = ()
+    """The first rule that matches wins."""
+    default: Name
+    """The chain for requests that no rule matches."""
+    chains: Annotated[dict[Name, Chain], Field(min_length=1)]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # A PolicyError raised in here leaves pydantic as it is, so that every way to make a
+        # policy reports in the same words, and problems of both kinds come together.
+        from toolkit.policy import explain, references
+
+        try:
+            policy = handler(data)
+        except ValidationError as error:
+            problems = [*explain.problems(error), *references.problems(plain(data))]
+            raise PolicyError(problems) from None
+        found = references.problems(policy.to_data())
+        if found:
+            raise PolicyError(found)
+        return policy
+
+    @classmethod
+    def single(cls, model: str) -> Policy:
+        """The policy that always asks one model of the log, once and without a time limit."""
+        return cls.model_validate(
+            {
+                "policy": model,
+                "models": {model: {}},
+                "default": model,
+                "chains": {model: {"steps": [{"model": model}]}},
+            }
+        )
+
+    def log_name(self, model: str) -> str:
+        """The name in the log of one of ``models``."""
+        return self.models[model].log or model
+
+    def with_value(self, path: str, value: Any) -> Policy:
+        """A new policy with one value replaced; the keys are those of the file, from 0 in lists.
+
+        >>> faster = policy.with_value("chains.cheap_first.steps.0.timeout_s", 2)
+
+        ``None`` takes an optional value out.
+
+        Raises:
+            PolicyError: There is no such place, or the value does not fit there.
+        """
+        from toolkit.policy.edit import replaced
+
+        return type(self).model_validate(replaced(self.to_data(), path, plain(value)))
+
+    def to_yaml(self) -> str:
+        """The policy as a file that a person would have written, without what is default."""
+        from toolkit.policy.writing import to_yaml
+
+        return to_yaml(self)
+
+    def _repr_html_(self) -> str:
+        from toolkit.policy.card import card
+
+        return card(self)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a policy file, for editors."""
+    schema = Policy.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

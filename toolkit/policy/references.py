@@ -1,0 +1,118 @@
+"""Checks that span several parts of a policy: names that refer to each other, and dead parts.
+
+They read plain data and skip what is not of the expected shape (the model reports that), so that
+a file with a wrong number and a wrong name is told about both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from toolkit.errors import Problem, did_you_mean
+from toolkit.policy import proofs
+from toolkit.policy.conditions import Condition
+
+
+def problems(data: Any) -> list[Problem]:
+    """Every unknown or doubled name, unclear route and part that can never be reached."""
+    if not isinstance(data, dict):
+        return []
+    chains = data.get("chains")
+    found = [*_routes(data), *_steps(data)]
+    if isinstance(chains, dict):
+        found += [
+            Problem("unknown chain", where, repr(name), did_you_mean(name, chains) or "no chain")
+            for where, name in _chain_uses(data)
+            if name not in chains
+        ]
+    return [*found, *_dead_rules(data)]
+
+
+def _items(value: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """The (key, mapping) pairs of a mapping or list, without entries of another shape."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    else:
+        pairs = list(enumerate(value)) if isinstance(value, list) else []
+    return [(key, item) for key, item in pairs if isinstance(item, dict)]
+
+
+def _chain_uses(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each (dotted key, chain name) that refers to a chain."""
+    for i, route in _items(data.get("routes")):
+        if isinstance(route.get("use"), str):
+            yield f"routes.{i}.use", route["use"]
+        for j, share in _items(route.get("split")):
+            if isinstance(share.get("use"), str):
+                yield f"routes.{i}.split.{j}.use", share["use"]
+    if isinstance(data.get("default"), str):
+        yield "default", data["default"]
+
+
+def _routes(data: dict[str, Any]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for i, route in _items(data.get("routes")):
+        use, split, name = route.get("use"), route.get("split"), route.get("name")
+        if use is not None and split is not None:
+            yield Problem(
+                "a route leads to one place", f"routes.{i}", "use and split", "one of them"
+            )
+        if use is None and split is None:
+            yield Problem(
+                "a route must lead somewhere", f"routes.{i}", "neither use nor split", "one of them"
+            )
+        if route.get("sticky_by") is not None and split is None:
+            yield Problem(
+                "has no effect without split", f"routes.{i}.sticky_by", "", "a route with split"
+            )
+        if name == "default":
+            yield Problem(
+                "is the name of the route for requests that no rule matches",
+                f"routes.{i}.name",
+                "'default'",
+                "another name",
+            )
+        if isinstance(name, str) and first.setdefault(name, i) != i:
+            yield Problem(
+                f"is the name of routes.{first[name]} too",
+                f"routes.{i}.name",
+                repr(name),
+                "a name for each route",
+            )
+
+
+def _steps(data: dict[str, Any]) -> Iterator[Problem]:
+    models = data.get("models")
+    for name, chain in _items(data.get("chains")):
+        answered = None
+        for i, step in _items(chain.get("steps")):
+            where = f"chains.{name}.steps.{i}"
+            asked = step.get("model")
+            if answered is not None:
+                yield Problem(
+                    f"is never reached: step {answered} always answers",
+                    where,
+                    "a step after a degrade step",
+                    "a degrade step only at the end",
+                )
+            if "degrade" in step:
+                answered = i if answered is None else answered
+            elif isinstance(asked, str) and isinstance(models, dict) and asked not in models:
+                yield Problem(
+                    "unknown model",
+                    f"{where}.model",
+                    repr(asked),
+                    did_you_mean(asked, models) or "no model",
+                )
+
+
+def _dead_rules(data: dict[str, Any]) -> list[Problem]:
+    rules: list[tuple[int, str, Condition]] = []
+    for i, route in _items(data.get("routes")):
+        try:
+            condition = Condition.model_validate(route.get("when"))
+        except ValueError:  # reported by the model itself
+            continue
+        rules.append((i, str(route.get("name", i)), condition))
+    return proofs.unreachable_rules(rules)
