@@ -1,5 +1,83 @@
-"""Detour: a flight simulator for LLM routing and fallbacks."""
+"""Detour: a flight simulator for LLM routing and fallbacks.
+
+The public names are imported from where they are defined when they are first used, so that
+``import toolkit`` costs nothing::
+
+    from toolkit import load_dataset, load_policy, replay
+
+    replay(load_policy("tiered"), load_dataset("local")).summary()
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import DataError, DetourError, PolicyError, Problem, ProviderError
+from toolkit.schema import ErrorType, Status
+
+if TYPE_CHECKING:
+    pass
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "DataError",
+    "Dataset",
+    "DetourError",
+    "ErrorType",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "ProviderError",
+    "Replay",
+    "Status",
+    "Summary",
+    "Trace",
+    "baselines",
+    "check",
+    "collect",
+    "compare",
+    "dataset_from_frame",
+    "import_file",
+    "list_datasets",
+    "list_policies",
+    "load_dataset",
+    "load_policy",
+    "parse_policy",
+    "replay",
+    "summarize",
+]
+
+_HOMES = {
+    "toolkit.engine.replay": ("Replay", "replay"),
+    "toolkit.engine.trace": ("Trace",),
+    "toolkit.evaluate.baselines": ("baselines",),
+    "toolkit.evaluate.compare": ("Comparison", "compare"),
+    "toolkit.evaluate.metrics": ("Summary", "summarize"),
+    "toolkit.logs.collect": ("collect",),
+    "toolkit.logs.datasets": (
+        "Dataset",
+        "dataset_from_frame",
+        "list_datasets",
+        "load_dataset",
+    ),
+    "toolkit.logs.importers": ("import_file",),
+    "toolkit.policy.check": ("check",),
+    "toolkit.policy.model": ("Policy", "list_policies", "load_policy", "parse_policy"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module, once."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
