@@ -1,0 +1,1 @@
+"""Outcomes of models on requests: read, checked, stored, exported and collected."""
