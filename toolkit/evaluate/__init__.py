@@ -1,0 +1,1 @@
+"""Results in numbers: summaries, comparisons and baselines, each with its uncertainty."""

@@ -1,0 +1,103 @@
+"""What a result rests on, in sentences about what happened in this replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.evaluate.format import count, percent
+from toolkit.evaluate.intervals import GROUPS, MOST_UNITS
+from toolkit.schema import ErrorType, Status
+
+if TYPE_CHECKING:
+    from toolkit.engine.replay import Replay
+
+SIMULATED = "The data is simulated: no model gave these answers."
+
+
+def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
+    """Sentences, the most weighty first; only what applies is said."""
+    n = len(replay.status)
+    if not n:
+        return ("There are no requests.",)
+    seen = replay.status != Status.UNOBSERVED
+    n_seen = int(seen.sum())
+    lines = [SIMULATED] if replay.dataset.simulated else []
+    if n_seen < n:
+        lines.append(
+            f"{count(n - n_seen)} of {_requests(n)} {_are(n - n_seen)} unobserved: the log holds "
+            "no outcome of a model that the policy asks there. They are left out of every estimate."
+        )
+    for what, values in (
+        ("Quality", replay.quality),
+        ("Cost", replay.cost_usd),
+        ("Latency", replay.latency_s),
+    ):
+        lines += _measured(what, values[seen])
+    imputed = int(replay.imputed[seen].sum())
+    if imputed:
+        lines.append(
+            f"{percent(imputed / n_seen)} of requests rest on an imputed attempt: a log holds one "
+            "outcome per model and request, so a further call's error and latency are drawn from "
+            "that model's log, and its quality, where unknown, is that model's mean in the "
+            "category."
+        )
+    errors = int((replay.status == Status.ERROR).sum())
+    if errors:
+        lines.append(f"{_requests(errors)} ended in an error and {_count(errors)} as quality 0.")
+    degraded = int((replay.status == Status.DEGRADED).sum())
+    if degraded:
+        lines.append(
+            f"{_requests(degraded)} ended in a degrade step and {_count(degraded)} with the "
+            "quality that the step states."
+        )
+    lines += _timeouts(replay)
+    method = f"bootstrap over requests, {count(resamples)} resamples"
+    if n > MOST_UNITS:
+        method += f" of {count(GROUPS)} groups of requests, drawn at random"
+    lines.append(
+        f"Intervals are 95 %: {method}; Wilson's for shares near 0 or 1, order statistics for "
+        "latency percentiles."
+    )
+    return tuple(lines)
+
+
+def _measured(what: str, values: NDArray[np.float64]) -> list[str]:
+    known = int((~np.isnan(values)).sum())
+    if known == len(values):
+        return []
+    if not known:
+        return [f"{what} was not measured."]
+    share = percent(known / len(values))
+    return [f"{what} was measured on {share} of requests; its estimates are over these."]
+
+
+def _timeouts(replay: Replay) -> list[str]:
+    calls = replay.attempt_table
+    late = calls.column("error").to_numpy() == ErrorType.TIMEOUT
+    if not late.any():
+        return []
+    models = np.unique(calls.column("model").to_numpy()[late])
+    names = replay.model_names
+    rules = {replay.policy.models[names[i]].bill_timeouts for i in models}
+    words = {"full": "in full", "input_only": "for their input only", "none": "with nothing"}
+    if len(rules) == 1:
+        return [f"Calls that timed out are billed {words[rules.pop()]}."]
+    each = ", ".join(
+        f"{names[i]} {words[replay.policy.models[names[i]].bill_timeouts]}" for i in models
+    )
+    return [f"Calls that timed out are billed as each model states: {each}."]
+
+
+def _requests(n: int) -> str:
+    return f"{count(n)} request{'' if n == 1 else 's'}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _count(n: int) -> str:
+    return "counts" if n == 1 else "count"

@@ -1,0 +1,194 @@
+"""What any policy has to beat: each single model, models at random, and perfect foresight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError, did_you_mean
+from toolkit.evaluate import as_json
+from toolkit.evaluate.format import (
+    count,
+    html_table,
+    number_interval,
+    percent_interval,
+    seconds_interval,
+    usd_interval,
+)
+from toolkit.evaluate.intervals import RESAMPLES, Estimate, Floats, Metric, Rows, bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from toolkit.logs.datasets import Dataset
+
+RANDOM, ORACLE = "random mix", "oracle"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One call per request, to a model that is chosen without a policy."""
+
+    name: str
+    kind: Literal["single", "random", "oracle"]
+    quality: Estimate
+    cost_usd_per_1k: Estimate
+    latency_mean_s: Estimate
+    error_rate: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)[2:]}
+        return {"name": self.name, "kind": self.kind} | as_json.estimates(named)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """The single models in the order given, then the random mix, then the oracle."""
+
+    dataset: str
+    simulated: bool
+    requests: int
+    """of the dataset"""
+    n: int
+    """on which all these models are observed; the estimates are over these"""
+    rows: tuple[Baseline, ...]
+
+    def __getitem__(self, name: str) -> Baseline:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(name)
+
+    @property
+    def random(self) -> Baseline:
+        """A model drawn evenly for each request: the expected values, nothing is drawn."""
+        return self.rows[-2]
+
+    @property
+    def oracle(self) -> Baseline:
+        """The best answer of each request, from the cheapest model that gives it."""
+        return self.rows[-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "dataset": self.dataset,
+            "simulated": self.simulated,
+            "requests": self.requests,
+            "n": self.n,
+            "baselines": [row.to_dict() for row in self.rows],
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per baseline, by name: values, and their intervals as NAME_low, NAME_high."""
+        import pandas as pd
+
+        records = []
+        for row in self.rows:
+            record: dict[str, Any] = {"name": row.name, "kind": row.kind}
+            for f in fields(row)[2:]:
+                e: Estimate = getattr(row, f.name)
+                record |= {f.name: e.value, f"{f.name}_low": e.low, f"{f.name}_high": e.high}
+            records.append(record)
+        return pd.DataFrame(records).set_index("name")
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            ("", "quality [95 %]", "cost per 1k", "latency", "errors"),
+            [
+                (
+                    row.name,
+                    number_interval(row.quality),
+                    usd_interval(row.cost_usd_per_1k),
+                    seconds_interval(row.latency_mean_s),
+                    percent_interval(row.error_rate),
+                )
+                for row in self.rows
+            ],
+            caption=f"Baselines on {count(self.n)} of {count(self.requests)} requests of "
+            + self.dataset
+            + (" (simulated data)" if self.simulated else ""),
+        )
+
+
+def baselines(
+    dataset: Dataset,
+    models: Sequence[str] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Baselines:
+    """Estimate the baselines of ``models`` (names in the log; None: all of them).
+
+    The random mix has a cost or latency only where all models have. Among equally good answers
+    the oracle takes the cheapest, then the fastest; what was not measured comes last, and a
+    request of which no answer was graded is left out of it. Raises ``DataError`` for a model that
+    the dataset does not have.
+    """
+    names = tuple(dict.fromkeys(dataset.models if models is None else models))
+    columns = _columns(dataset, names)
+    shared = np.flatnonzero(dataset.observed[:, columns].all(axis=1))
+    at = np.ix_(shared, columns)
+    matrices = [
+        dataset.quality[at],
+        dataset.cost_usd[at],
+        dataset.latency_s[at],
+        (dataset.error[at] != 0).astype(np.float64),
+    ]
+    best = _best(*matrices[:3])
+    ungraded = np.isnan(matrices[0]).all(axis=1)
+    chosen = []
+    for matrix in matrices:
+        ideal = np.where(ungraded, np.nan, np.take_along_axis(matrix, best[:, None], 1)[:, 0])
+        chosen.append(np.column_stack([matrix, matrix.mean(axis=1), ideal]))
+    k = len(names) + 2
+    # One slice per baseline: its rows are the requests, once more for each.
+    rows = Rows(
+        bootstrap(dataset.n_requests, resamples, seed),
+        np.repeat(shared, k),
+        np.tile(np.arange(k), len(shared)),
+        k,
+    )
+    quality, cost, latency, errors = rows.means(
+        *(
+            Metric(matrix.ravel(), fraction)
+            for matrix, fraction in zip(chosen, (True, False, False, True), strict=True)
+        )
+    )
+    kinds: list[Literal["single", "random", "oracle"]] = ["single"] * len(names)
+    return Baselines(
+        dataset=dataset.name,
+        simulated=dataset.simulated,
+        requests=dataset.n_requests,
+        n=len(shared),
+        rows=tuple(
+            Baseline(name, kind, quality[j], cost[j].scaled(1000), latency[j], errors[j])
+            for j, (name, kind) in enumerate(
+                zip((*names, RANDOM, ORACLE), (*kinds, "random", "oracle"), strict=True)
+            )
+        ),
+    )
+
+
+def _columns(dataset: Dataset, names: Sequence[str]) -> NDArray[np.intp]:
+    if not names:
+        raise DataError(f"baselines need a model of {dataset.name!r}; none was given")
+    index = {name: j for j, name in enumerate(dataset.models)}
+    for name in names:
+        if name not in index:
+            allowed = did_you_mean(name, dataset.models)
+            raise DataError(f"dataset {dataset.name!r} has no model {name!r}; allowed: {allowed}")
+    return np.array([index[name] for name in names])
+
+
+def _best(quality: Floats, cost: Floats, latency: Floats) -> NDArray[np.intp]:
+    """(n,) column of the best answer, then the cheapest, then the fastest."""
+    left = np.ones(quality.shape, np.bool_)
+    for worse in (-quality, cost, latency):
+        key = np.where(left & ~np.isnan(worse), worse, np.inf)
+        left &= key == key.min(axis=1, keepdims=True)
+    return np.asarray(left.argmax(axis=1))

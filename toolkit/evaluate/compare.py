@@ -1,0 +1,229 @@
+"""Is B really better than A? Paired differences on the same requests.
+
+Both policies meet the same requests, so what is compared is the difference on each one: much of
+what makes a request dear or hard cancels. Only requests that both observed count, and of those,
+for each metric, the ones that both measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.engine.replay import Replay, replay
+from toolkit.errors import DataError
+from toolkit.evaluate import as_json
+from toolkit.evaluate.format import (
+    count,
+    html_list,
+    html_table,
+    number,
+    percent,
+    points_interval,
+    seconds,
+    seconds_interval,
+    usd,
+    usd_interval,
+)
+from toolkit.evaluate.intervals import (
+    FEW,
+    RESAMPLES,
+    Estimate,
+    Floats,
+    Metric,
+    Rows,
+    bootstrap,
+    wilson,
+)
+from toolkit.evaluate.verdict import verdict
+from toolkit.policy.model import Policy
+from toolkit.schema import Status
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from toolkit.logs.datasets import Dataset
+
+METRICS = ("quality", "cost_usd_per_1k", "latency_mean_s", "error_rate")
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """The mean of B minus A over the requests that both measured, with their own means there."""
+
+    a: float = math.nan
+    b: float = math.nan
+
+    @property
+    def distinguishable(self) -> bool:
+        """The interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two policies on one dataset; every difference is B minus A."""
+
+    a: str
+    b: str
+    dataset: str
+    simulated: bool
+    requests: int
+    """of the dataset"""
+    observed_in_both: int
+    """observed under both policies; the differences are over these"""
+    quality: Difference
+    cost_usd_per_1k: Difference
+    latency_mean_s: Difference
+    error_rate: Difference
+    winners: NDArray[np.intp]
+    """rows of the dataset where B's quality is higher, the largest gain first"""
+    losers: NDArray[np.intp]
+    """rows where it is lower, the largest loss first"""
+    identical: bool
+    """both end alike on every paired request"""
+
+    @property
+    def verdict(self) -> str:
+        """The comparison in one sentence."""
+        return verdict(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: each difference by name, and as ``NAME_a`` and ``NAME_b`` what it is of."""
+        named = {name: cast("Difference", getattr(self, name)) for name in METRICS}
+        sides = {
+            f"{name}_{side}": as_json.plain(getattr(d, side))
+            for name, d in named.items()
+            for side in ("a", "b")
+        }
+        return {
+            "a": self.a,
+            "b": self.b,
+            "dataset": self.dataset,
+            "simulated": self.simulated,
+            "requests": self.requests,
+            "observed_in_both": self.observed_in_both,
+            **as_json.estimates(named, nest_latency=False),
+            **sides,
+            "winners": len(self.winners),
+            "losers": len(self.losers),
+            "verdict": self.verdict,
+        }
+
+    def figure(self) -> go.Figure:
+        """Draw the differences with their intervals."""
+        from toolkit.figures import comparison_figure
+
+        return comparison_figure(self)
+
+    def _repr_html_(self) -> str:
+        q, c, t, e = self.quality, self.cost_usd_per_1k, self.latency_mean_s, self.error_rate
+        table = html_table(
+            ("", self.a, self.b, "difference [95 %]", "requests"),
+            [
+                ("quality", number(q.a), number(q.b), points_interval(q), count(q.n)),
+                ("cost per 1k", usd(c.a), usd(c.b), usd_interval(c, sign=True), count(c.n)),
+                ("latency", seconds(t.a), seconds(t.b), seconds_interval(t, sign=True), count(t.n)),
+                ("errors", percent(e.a), percent(e.b), points_interval(e), count(e.n)),
+            ],
+            caption=f"{self.b} against {self.a} on {self.dataset}"
+            + (" (simulated data)" if self.simulated else ""),
+        )
+        return f"<div>{table}{html_list([self.verdict])}</div>"
+
+
+def compare(
+    a: Replay | Policy,
+    b: Replay | Policy,
+    dataset: Dataset | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two policies, or two replays of one dataset, request by request.
+
+    ``dataset`` and ``seed`` serve to replay what is given as a policy. Raises ``DataError`` where
+    the two were not replayed on the same data.
+    """
+    a, b = _replayed(a, b, dataset, seed), _replayed(b, a, dataset, seed)
+    if a.dataset is not b.dataset and (
+        not a.dataset.digest or a.dataset.digest != b.dataset.digest
+    ):
+        raise DataError(
+            f"a comparison needs one dataset; got a replay on {a.dataset.name!r} and one on "
+            f"{b.dataset.name!r} whose content differs: replay both policies on the same one"
+        )
+    n = len(a.status)
+    both = np.flatnonzero((a.status != Status.UNOBSERVED) & (b.status != Status.UNOBSERVED))
+    sides = [
+        {
+            "quality": r.quality[both],
+            "cost_usd_per_1k": 1000 * r.cost_usd[both],
+            "latency_mean_s": r.latency_s[both],
+            "error_rate": (r.status[both] == Status.ERROR).astype(float),
+        }
+        for r in (a, b)
+    ]
+    differences = {name: sides[1][name] - sides[0][name] for name in METRICS}
+    rows = Rows(bootstrap(n, resamples, seed), both, np.zeros(len(both), np.int8), 1)
+    estimates = rows.means(*(Metric(differences[name]) for name in METRICS))
+    named = {
+        name: _difference(name, estimate, sides[0][name], sides[1][name])
+        for name, (estimate,) in zip(METRICS, estimates, strict=True)
+    }
+    gain = differences["quality"]
+    up, down = np.flatnonzero(gain > 0), np.flatnonzero(gain < 0)
+    return Comparison(
+        a=a.policy.policy,
+        b=b.policy.policy,
+        dataset=a.dataset.name,
+        simulated=a.dataset.simulated,
+        requests=n,
+        observed_in_both=len(both),
+        **named,
+        winners=both[up[np.argsort(-gain[up], kind="stable")]],
+        losers=both[down[np.argsort(gain[down], kind="stable")]],
+        identical=len(both) > 0
+        and all(np.array_equal(sides[0][m], sides[1][m], equal_nan=True) for m in METRICS),
+    )
+
+
+def _replayed(
+    one: Replay | Policy, other: Replay | Policy, dataset: Dataset | None, seed: int
+) -> Replay:
+    if isinstance(one, Replay):
+        return one
+    if dataset is None and isinstance(other, Replay):
+        dataset = other.dataset
+    if dataset is None:
+        raise DataError("policies are compared on a dataset: give one, or two replays")
+    return replay(one, dataset, seed)
+
+
+def _difference(name: str, estimate: Estimate, a: Floats, b: Floats) -> Difference:
+    known = ~np.isnan(a) & ~np.isnan(b)
+    gain = b[known] - a[known]
+    low, high = estimate.low, estimate.high
+    if name in {"quality", "error_rate"} and np.count_nonzero(gain) < 2 * FEW and len(gain):
+        low, high = _few(gain)
+    means = [float(side[known].mean()) if len(gain) else math.nan for side in (a, b)]
+    return Difference(estimate.value, low, high, estimate.n, estimate.share, *means)
+
+
+def _few(gain: Floats) -> tuple[float, float]:
+    """Interval of a mean of values in −1..1 of which few are not 0, where a bootstrap is too sure.
+
+    The share of gains and the share of losses get a Wilson interval each, and their distances
+    from the point are combined as for independent errors (Newcombe's square-and-add).
+    """
+    n = len(gain)
+    up, down = np.maximum(gain, 0).sum() / n, np.maximum(-gain, 0).sum() / n
+    up_low, up_high = wilson(up, n)
+    down_low, down_high = wilson(down, n)
+    return (
+        up - down - math.hypot(up - up_low, down_high - down),
+        up - down + math.hypot(up_high - up, down - down_low),
+    )
