@@ -1,7 +1,7 @@
 """What people write: the policy file, its conditions, its plan for compiled code, its proofs."""
 
 from toolkit.policy.conditions import Condition, mask, route_masks
-from toolkit.policy.loading import list_policies, load_policy, parse_policy
+from toolkit.policy.loading import list_policies, load_policy, parse_policy, policies_dir
 from toolkit.policy.model import (
     Chain,
     DegradeStep,
@@ -15,6 +15,13 @@ from toolkit.policy.model import (
     json_schema,
 )
 from toolkit.policy.plan import Plan, chain_names, compile_plan
+from toolkit.policy.proofs import WorstCase, worst_case
+from toolkit.policy.words import (
+    condition_in_words,
+    goals_in_words,
+    route_in_words,
+    step_in_words,
+)
 
 __all__ = [
     "Chain",
@@ -28,12 +35,19 @@ __all__ = [
     "Policy",
     "Route",
     "Share",
+    "WorstCase",
     "chain_names",
     "compile_plan",
+    "condition_in_words",
+    "goals_in_words",
     "json_schema",
     "list_policies",
     "load_policy",
     "mask",
     "parse_policy",
+    "policies_dir",
+    "route_in_words",
     "route_masks",
+    "step_in_words",
+    "worst_case",
 ]

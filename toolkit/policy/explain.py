@@ -49,43 +49,34 @@ def dotted(keys: Iterable[object]) -> str:
 
 def _problem(details: ErrorDetails) -> Problem:
     place, value, limits = details["loc"], details["input"], details.get("ctx") or {}
-    where = dotted(place)
-    kind = details["type"]
+    where, kind, got = dotted(place), details["type"], show(value)
     if kind == "extra_forbidden":
         return Problem("unknown key", where, repr(place[-1]), _allowed_keys(place))
     if kind == "missing":
         return Problem("is missing", where, "", _EXAMPLES.get(str(place[-1]), ""))
     if kind in _WANTED:
-        what, allowed = _WANTED[kind]
-        got = show(value)
-        if kind == "string_type" and isinstance(value, (bool, int, float)):
-            allowed += " (in quotes, a number or true/false is text)"
-        if kind == "bool_type" and str(value).lower() in {"yes", "no", "on", "off"}:
-            allowed += " (yes, no, on and off are text)"
-        if kind in {"float_type", "int_type"} and isinstance(value, str):
-            allowed += " (without quotes or unit)"
-        if kind == "model_type" and len(place) > 2 and "when" in place:
-            allowed = "{operator: value}, such as {eq: …}, with the operators " + ", ".join(
-                _keys(Tests)
-            )
-        return Problem(what, where, got, allowed)
-    if kind in _RANGES:
+        return Problem(_WANTED[kind][0], where, got, _WANTED[kind][1] + _hint(details))
+    if kind in _LIMITS:
+        what, allowed = _LIMITS[kind]
         limit = next(iter(limits.values()), "")
-        return Problem("is out of range", where, show(value), _RANGES[kind].format(limit))
-    if kind == "literal_error":
-        return Problem("is none of the possible values", where, show(value), limits["expected"])
-    if kind == "too_short":
-        return Problem("is empty", where, "", "at least one entry")
-    if kind == "string_too_short":
-        return Problem("is empty", where, "", "at least one character")
-    if kind == "string_too_long":
-        return Problem("is too long", where, show(value), f"{limits['max_length']} characters")
-    allowed = str(limits.get("allowed", ""))
-    return Problem(details["msg"], where, _got(value, kind), allowed)
+        return Problem(what, where, "" if what == "is empty" else got, allowed.format(limit))
+    return Problem(
+        details["msg"], where, "" if kind == "empty" else got, str(limits.get("allowed", ""))
+    )
 
 
-def _got(value: object, kind: str) -> str:
-    return "" if kind == "empty" else show(value)
+def _hint(details: ErrorDetails) -> str:
+    """How to mend the usual slips with kinds of values."""
+    place, value, kind = details["loc"], details["input"], details["type"]
+    if kind == "string_type" and isinstance(value, (bool, int, float)):
+        return " (in quotes, a number or true/false is text)"
+    if kind == "bool_type" and str(value).lower() in {"yes", "no", "on", "off"}:
+        return " (yes, no, on and off are text)"
+    if kind in {"float_type", "int_type"} and isinstance(value, str):
+        return " (without quotes or unit)"
+    if kind == "model_type" and "when" in place[:-1]:
+        return ", such as {eq: VALUE}, with the operators " + ", ".join(_keys(Tests))
+    return ""
 
 
 _WANTED = {
@@ -100,10 +91,14 @@ _WANTED = {
     "no_value": ("needs a value", "a value, or leave the key out"),
     "recursion_loop": ("is nested too deeply", "fewer levels"),
 }
-_RANGES = {
-    "greater_than": "more than {}",
-    "greater_than_equal": "{} or more",
-    "less_than_equal": "{} or less",
+_LIMITS = {
+    "greater_than": ("is out of range", "more than {}"),
+    "greater_than_equal": ("is out of range", "{} or more"),
+    "less_than_equal": ("is out of range", "{} or less"),
+    "literal_error": ("is none of the possible values", "{}"),
+    "too_short": ("is empty", "at least one entry"),
+    "string_too_short": ("is empty", "at least one character"),
+    "string_too_long": ("is too long", "{} characters"),
 }
 _EXAMPLES = {
     "policy": "a name for this policy",

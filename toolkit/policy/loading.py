@@ -30,18 +30,12 @@ def load_policy(path_or_name: str | os.PathLike[str]) -> Policy:
         PolicyError: There is no such file or policy, or it cannot be read, or it is wrong.
     """
     file = str(path_or_name)
-    if isinstance(path_or_name, str) and path_or_name in list_policies():
-        return parse_policy(_read(policies_dir() / f"{path_or_name}.yaml", file), file)
+    known = list_policies()
+    if file in known:
+        return parse_policy(_read(policies_dir() / f"{file}.yaml", file), file)
     path = Path(path_or_name)
-    if (
-        isinstance(path_or_name, str)
-        and path.name == file
-        and not path.suffix
-        and not path.exists()
-    ):
-        problem = Problem(
-            "there is no such policy", "", repr(file), did_you_mean(file, list_policies())
-        )
+    if path.name == file and not path.suffix and not path.exists():
+        problem = Problem("there is no such policy", "", repr(file), did_you_mean(file, known))
         raise PolicyError([problem], file)
     return parse_policy(_read(path, file), file)
 

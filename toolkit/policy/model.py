@@ -204,14 +204,15 @@ class Policy(Written):
     def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         # A PolicyError raised in here leaves pydantic as it is, so that every way to make a
         # policy reports in the same words, and problems of both kinds come together.
-        from toolkit.policy import explain, references
+        from toolkit.policy.explain import problems as explained
+        from toolkit.policy.references import problems as crossed
 
         try:
             policy = handler(data)
         except ValidationError as error:
-            problems = [*explain.problems(error), *references.problems(plain(data))]
+            problems = [*explained(error), *crossed(plain(data))]
             raise PolicyError(problems) from None
-        found = references.problems(policy.to_data())
+        found = crossed(policy.to_data())
         if found:
             raise PolicyError(found)
         return policy

@@ -72,7 +72,8 @@ class Reader:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             for event in yaml.parse(text, Loader=loader):
-                self._line = event.start_mark.line + 1
+                if event.start_mark is not None:
+                    self._line = event.start_mark.line + 1
                 self._take(event)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -94,16 +95,16 @@ class Reader:
                 raise _refuse("holds several documents", line=self._line, allowed="one policy")
         elif isinstance(event, yaml.AliasEvent):
             raise self._refuse("aliases are not allowed", f"*{event.anchor}")
-        elif isinstance(event, yaml.NodeEvent):
+        elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
             if event.anchor is not None:
                 raise self._refuse("anchors are not allowed", f"&{event.anchor}")
-            if event.tag is not None:
-                raise self._refuse("tags are not allowed", event.tag)
             self._node(event)
         elif isinstance(event, yaml.CollectionEndEvent):
             self._stack.pop()
 
-    def _node(self, event: yaml.NodeEvent) -> None:
+    def _node(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag is not None:
+            raise self._refuse("tags are not allowed", event.tag)
         value: Any
         if isinstance(event, yaml.ScalarEvent):
             value = scalar(event.value) if event.implicit[0] else event.value

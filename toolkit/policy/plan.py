@@ -32,6 +32,8 @@ class Plan(NamedTuple):
     """(c,) bit e is set: error code e leads to the next step."""
     step_model: NDArray[np.int32]
     """(s,) index into the policy's models; -1: a degrade step."""
+    step_repeats: NDArray[np.bool_]
+    """(s,) an earlier step of the same chain asks the same model of the log."""
     step_timeout_s: NDArray[np.float64]
     """(s,)"""
     step_retries: NDArray[np.int32]
@@ -73,6 +75,16 @@ def compile_plan(policy: Policy, log_models: Sequence[str] | None) -> Plan:
         chain_retry_on=_bits([chain.retried_errors for chain in chains]),
         chain_fallback_on=_bits([chain.fallback_errors for chain in chains]),
         step_model=np.array([index[s.model] if s else -1 for s in asks], dtype=np.int32),
+        step_repeats=np.array(
+            [
+                isinstance(step, ModelStep)
+                and policy.log_name(step.model)
+                in {policy.log_name(s.model) for s in chain.steps[:i] if isinstance(s, ModelStep)}
+                for chain in chains
+                for i, step in enumerate(chain.steps)
+            ],
+            dtype=np.bool_,
+        ),
         step_timeout_s=_limits([s.timeout_s if s else None for s in asks]),
         step_retries=np.array([s.retries if s else 0 for s in asks], dtype=np.int32),
         step_backoff_s=np.array([s.backoff_s if s else 0 for s in asks], dtype=np.float64),
