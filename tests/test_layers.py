@@ -30,7 +30,7 @@ LAYERS = (
     {"engine"},
     {"evaluate", "gateways"},
     {"figures"},
-    {"ui"},
+    {"ui", "terminal"},
     {"pages", "app", "notebooks", "cli"},
     {"__main__"},
 )

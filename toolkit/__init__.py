@@ -55,7 +55,7 @@ _HOMES = {
     "toolkit.engine.trace": ("Trace",),
     "toolkit.evaluate.baselines": ("baselines",),
     "toolkit.evaluate.compare": ("Comparison", "compare"),
-    "toolkit.evaluate.metrics": ("Summary", "summarize"),
+    "toolkit.evaluate.summary": ("Summary", "summarize"),
     "toolkit.logs.collect": ("collect",),
     "toolkit.logs.datasets": (
         "Dataset",
@@ -65,7 +65,8 @@ _HOMES = {
     ),
     "toolkit.logs.importers": ("import_file",),
     "toolkit.policy.check": ("check",),
-    "toolkit.policy.model": ("Policy", "list_policies", "load_policy", "parse_policy"),
+    "toolkit.policy.loading": ("list_policies", "load_policy", "parse_policy"),
+    "toolkit.policy.model": ("Policy",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

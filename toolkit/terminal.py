@@ -1,0 +1,231 @@
+"""Results as plain text for a terminal, or as one JSON object for a program.
+
+Text from logs and policies is untrusted: a control or direction character in it could recolour,
+erase or reorder what the reader sees, so such characters are printed as their escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.compare import Comparison
+    from toolkit.evaluate.summary import Summary
+    from toolkit.logs.collect import CollectReport
+    from toolkit.policy.check import Check
+
+WIDTH = 100
+"""Columns after which sentences wrap; tables are as wide as they need."""
+
+
+def clean(text: object) -> str:
+    """Return ``text`` on one line with every unprintable character as its escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def to_json(result: Mapping[str, Any]) -> str:
+    """One JSON object on one line, in ASCII; undefined numbers become null."""
+    return json.dumps(_plain(result), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns under their names: the first to the left, the others, being numbers, to the right."""
+    lines = [[clean(cell) for cell in line] for line in (head, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    out = []
+    for line in lines:
+        cells = [
+            cell + pad if column == 0 else pad + cell
+            for column, cell in enumerate(line)
+            for pad in [" " * (widths[column] - _width(cell))]
+        ]
+        out.append("  ".join(cells).rstrip())
+    return "\n".join(out)
+
+
+def _width(text: str) -> int:
+    """Terminal columns that a text takes: two for a wide letter, none for a combining mark."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def notes(lines: Iterable[str]) -> str:
+    """Sentences as a list."""
+    return "\n".join(
+        textwrap.fill(clean(line), WIDTH, initial_indent="- ", subsequent_indent="  ")
+        for line in lines
+    )
+
+
+def blocks(*parts: str) -> str:
+    """The parts that are not empty, with a blank line between them."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def title(text: str, *, simulated: bool = False) -> str:
+    """The first line of a result; simulated data is marked as such."""
+    return clean(text) + ("  [SIMULATED DATA]" if simulated else "")
+
+
+def summary_text(summary: Summary) -> str:
+    """A replay's answer first, then its numbers, its parts, and what they rest on."""
+    from toolkit.evaluate.format import (
+        count,
+        number_interval,
+        percent,
+        seconds_interval,
+        usd_interval,
+    )
+    from toolkit.evaluate.summary import ESTIMATES
+
+    estimates = [getattr(summary, name) for name in ESTIMATES]
+    numbers = table(
+        ("", "value [95 %]", "n", "measured"),
+        [
+            (*row, count(e.n), percent(e.share))
+            for row, e in zip(summary.rows, estimates, strict=True)
+        ],
+    )
+    goals = table(("goal", "limit", "met"), [(g.name, g.limit, g.answer) for g in summary.goals])
+    models = table(
+        ("model", "answers", "quality of them", "calls", "errors of calls", "share of cost"),
+        [
+            (
+                name,
+                percent(part.share),
+                number_interval(part.quality),
+                count(part.calls),
+                percent(part.call_error_rate.value),
+                percent(part.cost_share),
+            )
+            for name, part in summary.by_model.items()
+        ],
+    )
+    cut = [("route", summary.by_route), ("category", summary.by_category)]
+    slices = [
+        table(
+            (kind, "requests", "quality", "cost per 1k", "mean latency"),
+            [
+                (
+                    name,
+                    count(part.requests),
+                    number_interval(part.quality),
+                    usd_interval(part.cost_usd_per_1k),
+                    seconds_interval(part.latency_mean_s),
+                )
+                for name, part in parts.items()
+            ],
+        )
+        for kind, parts in cut
+        if parts
+    ]
+    return blocks(
+        title(
+            f"{summary.policy} on {summary.dataset}, {count(summary.requests)} requests,"
+            f" {count(summary.unobserved)} unobserved",
+            simulated=summary.simulated,
+        ),
+        textwrap.fill(clean(summary.verdict), WIDTH),
+        numbers,
+        goals if summary.goals else "",
+        models,
+        *slices,
+        notes(summary.assumptions),
+    )
+
+
+def check_text(check: Check, name: str) -> str:
+    """What is wrong with a policy, and how bad each chain can get."""
+    from toolkit.evaluate.format import count, seconds, usd
+
+    chains = table(
+        ("chain", "calls", "time", "cost", "always ends"),
+        [
+            (
+                chain,
+                count(worst.attempts),
+                seconds(worst.seconds),
+                usd(math.nan if worst.usd is None else worst.usd),
+                "yes" if worst.terminates else "no",
+            )
+            for chain, worst in check.chains.items()
+        ],
+    )
+    found = f"{len(check.errors)} errors, {len(check.warnings)} warnings"
+    return blocks(
+        title(f"{name}: {found}"),
+        notes(f"error: {problem}" for problem in check.errors),
+        notes(f"warning: {problem}" for problem in check.warnings),
+        f"At worst, for one request:\n{chains}" if check.chains else "",
+        notes(f"{chain}: {worst.note}" for chain, worst in check.chains.items() if worst.note),
+    )
+
+
+def collected_text(report: CollectReport) -> str:
+    """How far a run came."""
+    from toolkit.evaluate.format import count, usd
+
+    state = "finished" if report.finished else report.stopped
+    return blocks(
+        title(f"{report.name}: {count(report.done)} of {count(report.total)} outcomes, {state}"),
+        notes(
+            [
+                f"{count(report.resumed)} of them were there from an earlier start.",
+                f"Spent {usd(report.spent_usd)} in all.",
+                *report.notes,
+            ]
+        ),
+    )
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Two policies and their paired difference, in words first."""
+    from toolkit.evaluate.format import (
+        count,
+        number,
+        percent,
+        points_interval,
+        seconds,
+        seconds_interval,
+        usd,
+        usd_interval,
+    )
+
+    c = comparison
+    shown = [
+        ("quality", c.quality, number, points_interval(c.quality)),
+        ("cost per 1k", c.cost_usd_per_1k, usd, usd_interval(c.cost_usd_per_1k, sign=True)),
+        ("mean latency", c.latency_mean_s, seconds, seconds_interval(c.latency_mean_s, sign=True)),
+        ("errors", c.error_rate, percent, points_interval(c.error_rate)),
+    ]
+    numbers = table(
+        ("", c.a, c.b, "difference [95 %]", "n", "measured"),
+        [
+            (name, value(d.a), value(d.b), difference, count(d.n), percent(d.share))
+            for name, d, value, difference in shown
+        ],
+    )
+    heading = f"{c.b} against {c.a} on {c.dataset}, {count(c.paired)} of {count(c.requests)}"
+    return blocks(
+        title(f"{heading} requests observed under both", simulated=c.simulated),
+        textwrap.fill(clean(c.verdict), WIDTH),
+        numbers,
+        f"Quality rises on {count(len(c.winners))} requests and falls on {count(len(c.losers))}.",
+    )
