@@ -1,0 +1,1 @@
+"""Decisions, the state machine, and its two drivers: replay (the log) and live (LiteLLM)."""

@@ -1,0 +1,75 @@
+"""How the engine's inner functions are compiled, and where the compiled code is kept.
+
+Numba notices a change in a function's own file only, so code compiled against an older state
+machine would be used after an upgrade. Therefore the folder that keeps it is named after the
+sources of the whole engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+_HERE = Path(__file__).parent
+_SMALL = 20_000
+"""Fewer rows than this are not worth a second thread."""
+
+
+def _cache_folder() -> Path | None:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(_HERE.glob("*.py")):
+        digest.update(source.read_bytes())
+    folder = _HERE / "__pycache__" / f"compiled-{digest.hexdigest()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+_FOLDER = _cache_folder()
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a loop over rows; it runs without the interpreter's lock and must not allocate."""
+    return _compile(function, nogil=True)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a small function into its callers, so that passing many columns costs nothing."""
+    return _compile(function, forceinline=True)
+
+
+def in_threads(work: Callable[[int, int], None], n: int) -> None:
+    """Call ``work(first, end)`` for slices that make up the rows 0 to n, on all processors.
+
+    Threads of our own and not Numba's, whose pool may not be entered by two sessions at once.
+    """
+    workers = 1 if n < _SMALL else (os.cpu_count() or 1)
+    if workers == 1:
+        work(0, n)
+        return
+    bounds = np.linspace(0, n, 4 * workers + 1).astype(int)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, bounds[:-1].tolist(), bounds[1:].tolist()))
+
+
+def _compile(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
+    # Without `_nrt`, Numba counts references to every array at every access: five times slower.
+    options["_nrt"] = False
+    config: Any = numba.config
+    njit: Any = numba.njit
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_FOLDER or before)
+    try:
+        result: Callable[..., Any] = njit(cache=_FOLDER is not None, **options)(function)
+    finally:
+        config.CACHE_DIR = before
+    return result

@@ -1,0 +1,92 @@
+"""Which route and chain each request takes: rules as column masks, splits by stable keys.
+
+The same function serves live, where one request is a table of one row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toolkit.engine.compiled import in_threads
+from toolkit.engine.keys import Purpose, text_keys, uniforms
+from toolkit.errors import PolicyError, Problem, did_you_mean
+from toolkit.policy.conditions import route_masks
+from toolkit.policy.model import Policy, Route
+from toolkit.policy.plan import chain_names
+from toolkit.schema import REQUEST_ID
+
+
+class Decisions(NamedTuple):
+    """One decision per request, each array of shape (n,)."""
+
+    route: NDArray[np.int16]
+    """index into ``policy.routes``, -1 where no rule matched"""
+    chain: NDArray[np.int16]
+    """index into ``chain_names(policy)``"""
+    propensity: NDArray[np.float64]
+    """probability of that chain under the rule that matched"""
+
+
+def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
+    """Route every request; the first rule that matches wins.
+
+    A split is drawn once per value of its ``sticky_by`` column, whatever the seed, so that a user
+    stays on one side; without that column, or where it is empty, once per request and seed.
+    """
+    n = requests.num_rows
+    made = Decisions(np.full(n, -1, np.int16), np.empty(n, np.int16), np.ones(n))
+
+    def work(first: int, end: int) -> None:
+        part = slice(first, end)
+        here = Decisions(made.route[part], made.chain[part], made.propensity[part])
+        _decide(policy, requests.slice(first, end - first), seed, here)
+
+    in_threads(work, n)
+    return made
+
+
+def _decide(policy: Policy, requests: pa.Table, seed: int, made: Decisions) -> None:
+    index = {name: i for i, name in enumerate(chain_names(policy))}
+    made.chain[:] = index[policy.default]
+    for i, (rule, matches) in enumerate(
+        zip(policy.routes, route_masks(policy, requests), strict=True)
+    ):
+        rows = np.flatnonzero(matches & (made.route < 0))
+        made.route[rows] = i
+        if rule.split is None:
+            made.chain[rows] = index[rule.shares[0][0]]
+            continue
+        sides = np.array([index[name] for name, _ in rule.shares], np.int16)
+        weights = np.array([weight for _, weight in rule.shares])
+        u = _draws(rule, requests.take(pa.array(rows)), seed)
+        side = np.searchsorted(np.cumsum(weights)[:-1], u, side="right")
+        made.chain[rows] = sides[side]
+        made.propensity[rows] = weights[side]
+
+
+def _draws(rule: Route, requests: pa.Table, seed: int) -> NDArray[np.float64]:
+    """Return a number in [0, 1) for each request of a split."""
+    rule_key = text_keys(pa.array([rule.name]))[0]
+    keys = text_keys(requests.column(REQUEST_ID))
+    seeds = np.full(len(keys), seed, np.uint64)
+    if rule.sticky_by is not None:
+        if rule.sticky_by not in requests.column_names:
+            raise PolicyError(
+                [
+                    Problem(
+                        "the data has no such column to keep a split sticky by",
+                        where=f"routes.{rule.name}.sticky_by",
+                        got=repr(rule.sticky_by),
+                        allowed=did_you_mean(rule.sticky_by, requests.column_names),
+                    )
+                ]
+            )
+        column = requests.column(rule.sticky_by)
+        known = column.is_valid().to_numpy()
+        keys = np.where(known, text_keys(column), keys)
+        seeds[known] = 0
+    return uniforms(seeds, keys, rule_key, Purpose.SPLIT)
