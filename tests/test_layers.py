@@ -30,7 +30,7 @@ LAYERS = (
     {"engine"},
     {"evaluate", "gateways"},
     {"figures"},
-    {"ui", "terminal"},
+    {"ui"},
     {"pages", "app", "notebooks", "cli"},
     {"__main__"},
 )

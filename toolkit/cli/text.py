@@ -10,13 +10,14 @@ import json
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.evaluate.compare import Comparison
     from toolkit.evaluate.summary import Summary
     from toolkit.logs.collect import CollectReport
+    from toolkit.logs.importers import ImportReport
     from toolkit.policy.check import Check
 
 WIDTH = 100
@@ -43,14 +44,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns under their names: the first to the left, the others, being numbers, to the right."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[int] = (0,)) -> str:
+    """Columns under their names: those of ``words`` to the left, numbers to the right."""
     lines = [[clean(cell) for cell in line] for line in (head, *rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
     out = []
     for line in lines:
         cells = [
-            cell + pad if column == 0 else pad + cell
+            cell + pad if column in words else pad + cell
             for column, cell in enumerate(line)
             for pad in [" " * (widths[column] - _width(cell))]
         ]
@@ -103,7 +104,11 @@ def summary_text(summary: Summary) -> str:
             for row, e in zip(summary.rows, estimates, strict=True)
         ],
     )
-    goals = table(("goal", "limit", "met"), [(g.name, g.limit, g.answer) for g in summary.goals])
+    goals = table(
+        ("goal", "limit", "met"),
+        [(g.name, g.limit, g.answer) for g in summary.goals],
+        words=range(3),
+    )
     models = table(
         ("model", "answers", "quality of them", "calls", "errors of calls", "share of cost"),
         [
@@ -175,6 +180,20 @@ def check_text(check: Check, name: str) -> str:
         notes(f"warning: {problem}" for problem in check.warnings),
         f"At worst, for one request:\n{chains}" if check.chains else "",
         notes(f"{chain}: {worst.note}" for chain, worst in check.chains.items() if worst.note),
+    )
+
+
+def imported_text(report: ImportReport) -> str:
+    """What an import brought."""
+    from toolkit.evaluate.format import count
+
+    there = " The same content was there already." if report.already_there else ""
+    return blocks(
+        clean(
+            f"{report.name}: {count(report.n_requests)} requests, {count(report.n_models)} models, "
+            f"{count(report.n_outcomes)} outcomes.{there}"
+        ),
+        notes(report.notes),
     )
 
 

@@ -1,0 +1,104 @@
+"""Commands about policies: what they may say, whether they hold, what they would have done."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from toolkit.cli.app import MISTAKE, DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
+from toolkit.cli.text import check_text, comparison_text, summary_text, table
+from toolkit.errors import PolicyError
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    import json
+
+    from toolkit.policy import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command("policies")
+def policies_command(as_json: JsonArg = False) -> None:
+    """List the bundled policies."""
+    from toolkit.policy import list_policies, load_policy
+
+    rows = []
+    for name in list_policies():
+        try:
+            rows.append({"name": name, "description": load_policy(name).description})
+        except PolicyError as error:
+            rows.append({"name": name, "description": f"cannot be used: {error}"})
+    text = table(("policy", ""), [(row["name"], row["description"]) for row in rows], words=(0, 1))
+    show({"policies": rows}, text, as_json=as_json)
+
+
+@app.command("check")
+def check_command(
+    policy: PolicyArg,
+    dataset: Annotated[
+        str | None, typer.Option(help="Check against this dataset's columns, models and costs.")
+    ] = None,
+    as_json: JsonArg = False,
+) -> None:
+    """Say what is wrong with a policy, and its worst cases."""
+    import numpy as np
+
+    from toolkit.logs.datasets import load_dataset
+    from toolkit.policy import load_policy
+    from toolkit.policy.check import Check, check
+
+    requests = max_cost = None
+    if dataset is not None:
+        data = load_dataset(dataset)
+        requests = data.requests
+        dearest = np.fmax.reduce(data.cost_usd, axis=0, initial=np.nan)
+        max_cost = dict(zip(data.models, dearest.tolist(), strict=True))
+    try:
+        result = check(load_policy(policy), requests, max_cost)
+    except PolicyError as error:
+        if not as_json:
+            raise
+        result = Check(error.problems, (), {})
+    show(result.to_dict(), check_text(result, policy), as_json=as_json)
+    if result.errors:
+        raise typer.Exit(MISTAKE)
+
+
+@app.command("replay")
+def replay_command(
+    policy: PolicyArg,
+    dataset: DatasetArg,
+    seed: SeedArg = 0,
+    as_json: JsonArg = False,
+) -> None:
+    """Play a policy against a dataset and judge its goals."""
+    from toolkit.engine.replay import replay
+    from toolkit.logs.datasets import load_dataset
+    from toolkit.policy import load_policy
+
+    summary = replay(load_policy(policy), load_dataset(dataset), seed).summary()
+    show(summary.to_dict(), summary_text(summary), as_json=as_json)
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(help="A policy file or name: the baseline.")],
+    second: Annotated[str, typer.Argument(help="A policy file or name: the change.")],
+    dataset: DatasetArg,
+    seed: SeedArg = 0,
+    as_json: JsonArg = False,
+) -> None:
+    """Hold two policies against each other, request by request."""
+    from toolkit.engine.replay import replay
+    from toolkit.evaluate.compare import compare
+    from toolkit.logs.datasets import load_dataset
+    from toolkit.policy import load_policy
+
+    policies = load_policy(first), load_policy(second)
+    data = load_dataset(dataset)
+    comparison = compare(replay(policies[0], data, seed), replay(policies[1], data, seed))
+    show(comparison.to_dict(), comparison_text(comparison), as_json=as_json)
