@@ -1,0 +1,47 @@
+"""Results as Plotly figures: functions of a result, without arithmetic of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.evaluate.baselines import baselines
+from toolkit.figures import theme
+from toolkit.figures.bars import cost_figure, endings_figure
+from toolkit.figures.categories import category_figure
+from toolkit.figures.diagram import policy_figure
+from toolkit.figures.frontier import frontier_figure
+from toolkit.figures.intervals import comparison_figure, summary_figure
+from toolkit.figures.latency import latency_figure
+from toolkit.figures.waterfall import waterfall_figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from toolkit.engine.replay import Replay
+
+__all__ = [
+    "category_figure",
+    "comparison_figure",
+    "cost_figure",
+    "endings_figure",
+    "frontier_figure",
+    "latency_figure",
+    "policy_figure",
+    "replay_figure",
+    "summary_figure",
+    "waterfall_figure",
+]
+
+
+def replay_figure(replay: Replay) -> go.Figure:
+    """The policy among its models alone, a random mix of them and the oracle."""
+    policy, dataset = replay.policy, replay.dataset
+    logs = tuple(dict.fromkeys(policy.log_name(name) for name in policy.models))
+    known = tuple(name for name in logs if name in dataset.models)
+    return frontier_figure(
+        replay.summary(),
+        baselines(dataset, known),
+        policy.goals,
+        theme.colours(dataset.models, known),
+        known,
+    )

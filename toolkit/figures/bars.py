@@ -1,0 +1,77 @@
+"""Stacked and plain bars: how requests end, what models cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from toolkit.evaluate.breakdown import Endings
+from toolkit.evaluate.format import count, percent, usd_per_1k
+from toolkit.figures import theme
+
+BAR = 34
+"""Height of one bar with its gap, pixels."""
+_WIDTH = 24
+_SHADES = (theme.ERROR, "#E8616E", "#F0929B", "#B01E2E", "#8C1522")
+
+
+def endings_figure(endings: Endings, what: str, height: int | None = None) -> go.Figure:
+    """How requests or calls (``what``) end, a bar per route or model; red is errors only."""
+    names = [theme.wrapped(name, _WIDTH) for name in endings.names]
+    fig = theme.figure(height or 96 + BAR * len(names), f"How the {what} of each end")
+    errors = iter(_SHADES * 3)
+    for j, way in enumerate(endings.ways):
+        if not endings.count[:, j].any():
+            continue
+        colour = theme.GOAL if way == "answered" else theme.STATUS.get(way)
+        fig.add_trace(
+            go.Bar(
+                y=names,
+                x=endings.share[:, j],
+                name=way.replace("_", " "),
+                orientation="h",
+                marker={"color": colour or next(errors), "line": {"width": 0}},
+                customdata=[
+                    theme.plain(
+                        f"{name}: {count(int(n))} {what} {way.replace('_', ' ')}, {percent(share)}"
+                    )
+                    for name, n, share in zip(
+                        endings.names, endings.count[:, j], endings.share[:, j], strict=True
+                    )
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
+    fig.update_xaxes(tickformat=".0%", range=[0, 1], title=f"share of {what}")
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    return fig
+
+
+def cost_figure(
+    costs: Mapping[str, float], colours: Mapping[str, str], height: int | None = None
+) -> go.Figure:
+    """What each model adds to the cost of 1,000 requests."""
+    fig = theme.figure(height or 96 + BAR * len(costs), "Cost of 1,000 requests by model")
+    labels = [usd_per_1k(value) for value in costs.values()]
+    fig.add_trace(
+        go.Bar(
+            y=[theme.wrapped(name, _WIDTH) for name in costs],
+            x=list(costs.values()),
+            orientation="h",
+            marker={"color": [colours.get(name, theme.NEUTRAL) for name in costs]},
+            text=[theme.plain(label) for label in labels],
+            textposition="auto",
+            cliponaxis=False,
+            customdata=[
+                theme.plain(f"{name}: {label} requests")
+                for name, label in zip(costs, labels, strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
+            showlegend=False,
+        )
+    )
+    fig.update_xaxes(title="cost per 1,000 requests, USD", tickprefix="$", rangemode="tozero")
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    return fig
