@@ -15,7 +15,12 @@ from toolkit.policy.conditions import Condition, Tests
 
 def problems(error: ValidationError) -> list[Problem]:
     """Each error as a problem with a dotted key."""
-    return [_problem(details) for details in error.errors(include_url=False)]
+    # A list of wrong entries is also reported as empty: only the entries are of interest.
+    return [
+        _problem(details)
+        for details in error.errors(include_url=False)
+        if not (details["type"] == "too_short" and details["input"])
+    ]
 
 
 def show(value: object) -> str:
@@ -59,6 +64,7 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind in _LIMITS:
         what, allowed = _LIMITS[kind]
         limit = next(iter(limits.values()), "")
+        limit = f"{limit:g}" if isinstance(limit, float) else limit
         return Problem(what, where, "" if what == "is empty" else got, allowed.format(limit))
     return Problem(
         details["msg"], where, "" if kind == "empty" else got, str(limits.get("allowed", ""))
@@ -74,6 +80,8 @@ def _hint(details: ErrorDetails) -> str:
         return " (yes, no, on and off are text)"
     if kind in {"float_type", "int_type"} and isinstance(value, str):
         return " (without quotes or unit)"
+    if kind == "no_value" and "when" in place:
+        return " (exists: false asks for a missing value)"
     if kind == "model_type" and "when" in place[:-1]:
         return ", such as {eq: VALUE}, with the operators " + ", ".join(_keys(Tests))
     return ""
@@ -89,7 +97,6 @@ _WANTED = {
     "dict_type": ("must be a mapping", "a mapping of names to their settings"),
     "model_type": ("must be a mapping", "a mapping of keys to values"),
     "no_value": ("needs a value", "a value, or leave the key out"),
-    "recursion_loop": ("is nested too deeply", "fewer levels"),
 }
 _LIMITS = {
     "greater_than": ("is out of range", "more than {}"),

@@ -210,8 +210,8 @@ class Policy(Written):
         try:
             policy = handler(data)
         except ValidationError as error:
-            problems = [*explained(error), *crossed(plain(data))]
-            raise PolicyError(problems) from None
+            crossing = crossed(plain(data))
+            raise PolicyError([*explained(error), *crossing]) from None
         found = crossed(policy.to_data())
         if found:
             raise PolicyError(found)

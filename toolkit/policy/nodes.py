@@ -15,10 +15,11 @@ import yaml
 
 from toolkit.errors import PolicyError, Problem
 from toolkit.policy.explain import show
+from toolkit.policy.written import MAX_DEPTH
 
 MAX_BYTES = 1_000_000
-MAX_DEPTH = 50
 
+_TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,400})\Z", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
 _WORDS: dict[str, Any] = {
@@ -104,7 +105,7 @@ class Reader:
 
     def _node(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
-            raise self._refuse("tags are not allowed", event.tag)
+            raise self._refuse("tags are not allowed", event.tag.replace(_TAG, "!!"))
         value: Any
         if isinstance(event, yaml.ScalarEvent):
             value = scalar(event.value) if event.implicit[0] else event.value

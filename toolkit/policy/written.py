@@ -14,6 +14,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from toolkit.errors import PolicyError, Problem
+
+MAX_DEPTH = 50
+"""Deepest nesting of lists and mappings in a policy."""
 MAX_NAME = 200
 """Longest name of a policy, route, chain or model, in characters."""
 
@@ -37,12 +41,6 @@ def _scalar(value: object) -> str | float | bool:
         if math.isfinite(number):
             return number + 0.0  # -0.0 becomes 0.0
         raise PydanticCustomError("finite_number", "must be a finite number")
-    if value is None:
-        raise PydanticCustomError(
-            "no_value",
-            "a missing value cannot be compared",
-            {"allowed": "text, a number, true or false; to ask for a missing value: exists: false"},
-        )
     raise PydanticCustomError(
         "scalar", "must be a single value", {"allowed": "text, a number, true or false"}
     )
@@ -95,18 +93,23 @@ class Written(BaseModel):
         return hash(self._canonical())
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, level: int = 1) -> Any:
     """Turn models and tuples into fresh dicts and lists, and whole floats into ints.
 
     >>> plain({"timeout_s": 4.0, "use": ("a", 0.5)})
     {'timeout_s': 4, 'use': ['a', 0.5]}
+
+    Raises:
+        PolicyError: Lists and mappings are nested deeper than `MAX_DEPTH`.
     """
     if isinstance(value, Written):
         return value.to_data()
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+    if isinstance(value, (dict, list, tuple)):
+        if level > MAX_DEPTH:
+            raise PolicyError([Problem("is nested too deeply", allowed=f"{MAX_DEPTH} levels")])
+        if isinstance(value, dict):
+            return {key: plain(item, level + 1) for key, item in value.items()}
+        return [plain(item, level + 1) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
