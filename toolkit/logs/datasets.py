@@ -1,174 +1,42 @@
-"""A Dataset: what every model did on every request, as matrices.
+"""Datasets by name: bundled folders, the store, and frames.
 
-Datasets come from a bundled folder (``data/NAME/requests.parquet`` and ``outcomes.parquet``), from
-the store, or from a frame. A bundled name hides no imported one: imports refuse bundled names.
+A bundled dataset is a folder with ``requests.parquet`` and ``outcomes.parquet`` under ``data``, or
+under the folder in ``DETOUR_BUNDLED``. No import takes the name of a bundled one.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from functools import cached_property
-from html import escape
-from typing import TYPE_CHECKING
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
-from toolkit.logs.tables import Rows, Tables, check, register_frame
-from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, REQUEST_ID
+from toolkit.logs import store
+from toolkit.logs.checks import REQUESTS, Rows, refuse, repeated_columns
+from toolkit.logs.dataset import Dataset, dataset_from_tables
+from toolkit.logs.files import digest_of, is_simulated, open_file
+from toolkit.logs.raw import register_frame
+from toolkit.logs.readers import read_tables
+from toolkit.logs.tables import check
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Frame = pd.DataFrame | pa.Table
+    Frame: TypeAlias = pd.DataFrame | pa.Table
 
-_MATRICES = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Outcomes of m models on n requests.
-
-    Matrices are (n, m), C-contiguous, a row per request, NaN for not measured.
-    """
-
-    name: str
-    requests: pa.Table
-    """(n rows) request_id (text, unique) first, then category, prompt and any other column of
-    the requests; ``input_tokens`` (double, null = not known) is always there."""
-    models: tuple[str, ...]
-    """(m) names, sorted."""
-    observed: NDArray[np.bool_]
-    """(n, m) the log has an outcome."""
-    quality: NDArray[np.float64]
-    """(n, m) from 0 to 1; 0 where the model failed."""
-    cost_usd: NDArray[np.float64]
-    latency_s: NDArray[np.float64]
-    input_tokens: NDArray[np.float64]
-    output_tokens: NDArray[np.float64]
-    error: NDArray[np.int8]
-    """(n, m) ErrorType code, 0 for none."""
-    simulated: bool = False
-    digest: str = ""
-    """SHA-256, in hex, of what the dataset was read from."""
-    answers: pa.Table | None = field(default=None, repr=False)
-    """request_ix, model_ix and the texts the log has (answer, error_detail), else None."""
-
-    @property
-    def n_requests(self) -> int:
-        return self.requests.num_rows
-
-    @property
-    def n_models(self) -> int:
-        return len(self.models)
-
-    @cached_property
-    def n_outcomes(self) -> int:
-        return int(np.count_nonzero(self.observed))
-
-    @property
-    def complete(self) -> bool:
-        """Whether every model has an outcome on every request."""
-        return self.n_outcomes == self.observed.size
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """One column (n) of the requests; DataError for an unknown name."""
-        if name not in self.requests.column_names:
-            raise DataError(
-                f"dataset {self.name!r}: requests have no column {name!r};"
-                f" allowed: {did_you_mean(name, self.requests.column_names)}"
-            )
-        return self.requests[name]
-
-    def answer(self, request: int, model: str) -> str | None:
-        """The text that ``model`` answered to request number ``request``, where the log has it."""
-        if self.answers is None or "answer" not in self.answers.column_names:
-            return None
-        rows = self.answers["request_ix"].to_numpy()
-        low, high = np.searchsorted(rows, [request, request + 1])
-        near = self.answers.slice(low, high - low)
-        at = np.flatnonzero(near["model_ix"].to_numpy() == self.models.index(model))
-        return near["answer"][int(at[0])].as_py() if at.size else None
-
-    def select(self, models: tuple[str, ...] | list[str]) -> Dataset:
-        """The same requests with these models only; DataError for an unknown name."""
-        for model in models:
-            if model not in self.models:
-                raise DataError(
-                    f"dataset {self.name!r} has no model {model!r};"
-                    f" allowed: {did_you_mean(model, self.models)}"
-                )
-        names = tuple(sorted(set(models)))
-        keep = np.isin(np.array(self.models, dtype=object), names)
-        rows = self.outcomes_table()
-        kept = rows.filter(pa.array(keep[rows["model_ix"].to_numpy()]))
-        moved = (np.cumsum(keep) - 1).astype(np.int32)[kept["model_ix"].to_numpy()]
-        kept = kept.set_column(1, "model_ix", pa.array(moved))
-        mark = hashlib.sha256("\0".join((self.digest, *names)).encode()).hexdigest()
-        return dataset_from_tables(
-            self.name, Tables(self.requests, names, kept), simulated=self.simulated, digest=mark
-        )
-
-    def outcomes_table(self) -> pa.Table:
-        """The outcomes (k rows) as the store keeps them; see :class:`Tables`."""
-        request, model = np.nonzero(self.observed)
-        columns = {
-            "request_ix": pa.array(request.astype(np.int32)),
-            "model_ix": pa.array(model.astype(np.int32)),
-        }
-        for name in _MATRICES:
-            columns[name] = pa.array(getattr(self, name)[request, model], from_pandas=True)
-        columns["error"] = pa.array(self.error[request, model])
-        table = pa.table(columns)
-        for name in () if self.answers is None else self.answers.column_names[2:]:
-            table = table.append_column(name, self.answers[name])  # type: ignore[index]
-        return table
-
-    def to_arrow(self) -> pa.Table:
-        """The long format, one row per outcome: request_id, category, model, then what was
-        measured; ``error`` is the name of the error or null. Sorted by request and model.
-        """
-        table = self.outcomes_table()
-        request, model, code = (table[c] for c in ("request_ix", "model_ix", "error"))
-        columns = {REQUEST_ID: self.requests[REQUEST_ID].take(request)}
-        if CATEGORY in self.requests.column_names:
-            columns[CATEGORY] = self.requests[CATEGORY].take(request)
-        columns[MODEL] = pa.array(self.models, pa.string()).take(model.combine_chunks())
-        labels = pa.array([None, *ERROR_LABELS], pa.string())
-        for name in OUTCOME_COLUMNS:
-            columns[name] = labels.take(code.combine_chunks()) if name == "error" else table[name]
-        for name in table.column_names[8:]:
-            columns[name] = table[name]
-        return pa.table(columns)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The long format of :meth:`to_arrow` as a frame."""
-        return self.to_arrow().to_pandas()
-
-    def _repr_html_(self) -> str:
-        def share(matrix: NDArray[np.float64]) -> str:
-            known = np.count_nonzero(~np.isnan(matrix))
-            return f"{100 * known / self.n_outcomes:.3g} %" if self.n_outcomes else "–"
-
-        missing = self.observed.size - self.n_outcomes
-        rows = {
-            "requests": f"{self.n_requests:,}",
-            "models": f"{self.n_models:,}",
-            "outcomes": f"{self.n_outcomes:,}",
-            "complete": "yes" if self.complete else f"no, {missing:,} outcomes are missing",
-            "quality measured": share(self.quality),
-            "cost measured": share(self.cost_usd),
-            "latency measured": share(self.latency_s),
-        }
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{k}</th><td>{v}</td></tr>" for k, v in rows.items()
-        )
-        badge = " <em>simulated</em>" if self.simulated else ""
-        return f"<table><caption><b>{escape(self.name)}</b>{badge}</caption>{cells}</table>"
+__all__ = [
+    "Dataset",
+    "DatasetInfo",
+    "dataset_from_frame",
+    "list_datasets",
+    "load_dataset",
+    "load_folder",
+]
 
 
 @dataclass(frozen=True)
@@ -182,73 +50,111 @@ class DatasetInfo:
     simulated: bool
     bundled: bool
     complete: bool
+    """Every model has an outcome on every request."""
     source: str
-    """File or folder name that it was read from."""
+    """File or folder that it was read from."""
     digest: str
 
 
-def dataset_from_tables(
-    name: str, tables: Tables, *, simulated: bool = False, digest: str = ""
-) -> Dataset:
-    """Spread checked tables over matrices."""
-    shape = (tables.requests.num_rows, len(tables.models))
-    rows = tables.outcomes
-    at = rows["request_ix"].to_numpy().astype(np.int64) * shape[1] + rows["model_ix"].to_numpy()
-    observed = np.zeros(shape, np.bool_)
-    observed.reshape(-1)[at] = True
-    matrices = {}
-    for column in _MATRICES:
-        matrices[column] = np.full(shape, np.nan)
-        matrices[column].reshape(-1)[at] = rows[column].to_numpy()
-    error = np.zeros(shape, np.int8)
-    error.reshape(-1)[at] = rows["error"].to_numpy()
-    texts = rows.column_names[8:]
-    return Dataset(
-        name=name,
-        requests=tables.requests,
-        models=tables.models,
-        observed=observed,
-        **matrices,
-        error=error,
-        simulated=simulated,
-        digest=digest,
-        answers=rows.select(["request_ix", "model_ix", *texts]) if texts else None,
+def bundled_folders() -> dict[str, Path]:
+    """The bundled datasets: name and folder, by name."""
+    data = Path(os.environ.get("DETOUR_BUNDLED") or store.ROOT / "data")
+    found = sorted(data.glob("*/outcomes.parquet")) if data.is_dir() else []
+    return {f.parent.name: f.parent for f in found if (f.parent / "requests.parquet").is_file()}
+
+
+def load_folder(folder: str | Path, name: str = "") -> Dataset:
+    """Load a folder with requests.parquet and outcomes.parquet; DataError when it is wrong."""
+    folder = Path(folder)
+    outcomes = open_file(folder / "outcomes.parquet")
+    requests = open_file(folder / "requests.parquet")
+    return dataset_from_tables(
+        name or folder.name,
+        read_tables(outcomes, requests),
+        simulated=is_simulated(outcomes),
+        digest=digest_of(outcomes.path, requests.path),
     )
+
+
+def load_dataset(name: str) -> Dataset:
+    """Load a bundled or imported dataset; DataError names those there are."""
+    bundled = bundled_folders()
+    if name in bundled:
+        return load_folder(bundled[name])
+    if (stored := store.read(name)) is not None:
+        entry, tables = stored
+        return dataset_from_tables(name, tables, simulated=entry.simulated, digest=entry.sha256)
+    names = [*bundled, *(e.name for e in store.entries())]
+    there = f"allowed: {did_you_mean(name, names)}" if names else "there is none yet: import one"
+    raise DataError(f"no dataset {name!r}; {there}")
+
+
+def list_datasets() -> list[DatasetInfo]:
+    """All datasets, the bundled ones first, each group by name."""
+    found = []
+    for name, folder in bundled_folders().items():
+        d = load_folder(folder)
+        found.append(
+            DatasetInfo(
+                name,
+                d.n_requests,
+                d.n_models,
+                d.n_outcomes,
+                simulated=d.simulated,
+                bundled=True,
+                complete=d.complete,
+                source=folder.name,
+                digest=d.digest,
+            )
+        )
+    found += [
+        DatasetInfo(
+            e.name,
+            e.n_requests,
+            e.n_models,
+            e.n_outcomes,
+            simulated=e.simulated,
+            bundled=False,
+            complete=e.n_outcomes == e.n_requests * e.n_models,
+            source=e.source,
+            digest=e.sha256,
+        )
+        for e in store.entries()
+    ]
+    return found
 
 
 def dataset_from_frame(
     name: str, outcomes: Frame, requests: Frame | None = None, *, simulated: bool = False
 ) -> Dataset:
-    """Make a dataset of a long table, checked as a file would be; see the README of the data.
+    """Make a dataset of a long table, checked as a file would be.
 
     ``outcomes`` has request_id, model and what was measured; ``requests`` has request_id and
-    any other columns. Pandas' NaN is not measured. Raises DataError.
+    any other columns. NaN in a pandas frame is not measured. Raises DataError.
     """
-    table = _arrow(outcomes)
-    prompts = None if requests is None else _arrow(requests)
     rows = Rows("outcomes")
+    table = _arrow(outcomes, rows)
     with duckdb.connect() as con:
         register_frame(con, table, rows)
-        tables = check(con, table.column_names, rows, prompts, Rows("requests"))
-    made = dataset_from_tables(name, tables, simulated=simulated)
-    object.__setattr__(made, "digest", _digest(made))
-    return made
+        given = None if requests is None else _arrow(requests, REQUESTS)
+        tables = check(con, table.column_names, rows, given)
+    mark = hashlib.sha256("\0".join(tables.models).encode())
+    for part in (tables.requests, tables.outcomes):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, part.schema) as writer:
+            writer.write_table(part)
+        mark.update(sink.getvalue())
+    return dataset_from_tables(name, tables, simulated=simulated, digest=mark.hexdigest())
 
 
-def _arrow(frame: Frame) -> pa.Table:
+def _arrow(frame: Frame, rows: Rows) -> pa.Table:
     if isinstance(frame, pa.Table):
         return frame
-    try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"the frame has a column of mixed types: {error.args[0]}") from error
+    from pandas.api.types import is_object_dtype
 
-
-def _digest(dataset: Dataset) -> str:
-    mark = hashlib.sha256("\0".join(dataset.models).encode())
-    for table in (dataset.requests, dataset.outcomes_table()):
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        mark.update(sink.getvalue())
-    return mark.hexdigest()
+    frame = frame.rename(columns=str)
+    refuse(repeated_columns(list(frame.columns), rows))
+    for column in frame.columns:
+        if is_object_dtype(frame[column]):
+            frame[column] = frame[column].map(str, na_action="ignore")
+    return pa.Table.from_pandas(frame, preserve_index=False)

@@ -1,0 +1,253 @@
+"""The store: one DuckDB file that keeps imported datasets.
+
+The file is ``DETOUR_DB``, else ``data/lab.duckdb``. DuckDB lets one process write at a time, so
+every use is short and holds a lock file beside it: app, command line and notebook take turns.
+Tables of a dataset carry its number in their names, never its name: user text is only ever a
+``$`` parameter or a registered column. A use is one transaction, so nothing is half-written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from filelock import BaseFileLock, FileLock, Timeout
+
+from toolkit.errors import DataError
+from toolkit.logs.tables import Tables
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dataset of the store, without its rows."""
+
+    id: int
+    name: str
+    source: str
+    """Name of the file that it was read from."""
+    sha256: str
+    """Of the content of that file, and of the prompts file if there was one."""
+    n_requests: int
+    n_models: int
+    n_outcomes: int
+    simulated: bool
+
+
+def store_path() -> Path:
+    """Where the store is, whether or not it exists yet."""
+    return Path(os.environ.get("DETOUR_DB") or ROOT / "data" / "lab.duckdb")
+
+
+def _datasets(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("CREATE SEQUENCE dataset_id").fetchall()
+    con.execute(
+        "CREATE TABLE datasets (id INTEGER PRIMARY KEY, name VARCHAR UNIQUE NOT NULL,"
+        " source VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, n_requests BIGINT NOT NULL,"
+        " n_models BIGINT NOT NULL, n_outcomes BIGINT NOT NULL, simulated BOOLEAN NOT NULL,"
+        " models VARCHAR[] NOT NULL, request_schema BLOB NOT NULL,"
+        " created_at TIMESTAMPTZ NOT NULL DEFAULT now())"
+    ).fetchall()
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_datasets,)
+"""Applied in order, each once; the names of those applied are kept. Append, never change."""
+
+
+@contextmanager
+def connect(path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the store for one transaction, alone, and bring it up to date.
+
+    Raises DataError when the file is in use for too long, is no database, cannot be written, or
+    was made by a newer version.
+    """
+    path = path or store_path()
+    lock = _lock(path)
+    try:
+        with _open(path) as con:
+            con.execute("BEGIN").fetchall()
+            try:
+                _migrate(con, path)
+                yield con
+            except BaseException:
+                con.execute("ROLLBACK").fetchall()
+                raise
+            con.execute("COMMIT").fetchall()
+    except duckdb.Error as error:
+        raise DataError(f"{path}: the store failed; got {_first_line(error)}") from error
+    finally:
+        lock.release()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _lock(path: Path) -> BaseFileLock:
+    lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT_S)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except Timeout as error:
+        raise DataError(
+            f"{path}: the store was in use for {LOCK_TIMEOUT_S:g} s; close what uses it, or set"
+            " DETOUR_DB to another file"
+        ) from error
+    except OSError as error:
+        lock.release()
+        raise DataError(
+            f"{path}: the store cannot be written; got {error.strerror or error};"
+            " set DETOUR_DB to a file that can be"
+        ) from error
+    return lock
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(path)
+    except duckdb.Error as error:
+        text = str(error)
+        if "newer version of" in text:
+            why = "was made by a newer version of DuckDB"
+        elif "set lock on file" in text:
+            why = "is open in another program"
+        else:
+            why = "cannot be opened as a database"
+        raise DataError(
+            f"{path}: the store {why}; got {_first_line(error)}; move the file away, or set"
+            " DETOUR_DB to another one"
+        ) from error
+
+
+def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    con.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY)").fetchall()
+    applied = {name for (name,) in con.execute("SELECT name FROM migrations").fetchall()}
+    if strange := sorted(applied - {migration.__name__ for migration in MIGRATIONS}):
+        raise DataError(
+            f"{path}: the store was made by a newer version of Detour; got {', '.join(strange)};"
+            " use that version, or set DETOUR_DB to another file"
+        )
+    for migration in MIGRATIONS:
+        if migration.__name__ not in applied:
+            migration(con)
+            con.execute("INSERT INTO migrations VALUES ($n)", {"n": migration.__name__}).fetchall()
+
+
+def entries(path: Path | None = None) -> list[Entry]:
+    """All datasets of the store by name; none when there is no store yet."""
+    if not (path or store_path()).exists():
+        return []
+    with connect(path) as con:
+        return _entries(con)
+
+
+def _entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
+    rows = con.execute(
+        "SELECT id, name, source, sha256, n_requests, n_models, n_outcomes, simulated"
+        " FROM datasets ORDER BY name"
+    ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def read(name: str, path: Path | None = None) -> tuple[Entry, Tables] | None:
+    """The dataset called ``name``, or None."""
+    if not (path or store_path()).exists():
+        return None
+    with connect(path) as con:
+        entry = next((e for e in _entries(con) if e.name == name), None)
+        if entry is None:
+            return None
+        models, schema = con.execute(
+            "SELECT models, request_schema FROM datasets WHERE id = $id", {"id": entry.id}
+        ).fetchall()[0]
+        requests = con.sql(f"FROM requests_{entry.id} ORDER BY ix").to_arrow_table()
+        outcomes = con.sql(
+            f"FROM outcomes_{entry.id} ORDER BY request_ix, model_ix"
+        ).to_arrow_table()
+    columns = pa.ipc.read_schema(pa.py_buffer(schema))
+    requests = requests.drop_columns(["ix"]).rename_columns(columns.names).cast(columns)
+    return entry, Tables(requests, tuple(models), outcomes)
+
+
+def write(
+    name: str,
+    tables: Tables,
+    *,
+    source: str,
+    sha256: str,
+    simulated: bool = False,
+    replace: bool = False,
+    path: Path | None = None,
+) -> bool:
+    """Keep a dataset; False when this content is there under this name already.
+
+    Raises DataError when the name is taken by other content, unless ``replace`` is set.
+    """
+    with connect(path) as con:
+        entry = next((e for e in _entries(con) if e.name == name), None)
+        if is_same(entry, sha256, replace=replace):
+            return False
+        if entry is not None:
+            _drop(con, entry)
+        number = con.execute(
+            "INSERT INTO datasets (id, name, source, sha256, n_requests, n_models, n_outcomes,"
+            " simulated, models, request_schema) VALUES (nextval('dataset_id'), $name, $source,"
+            " $sha256, $n, $m, $k, $simulated, $models, $schema) RETURNING id",
+            {
+                "name": name,
+                "source": source,
+                "sha256": sha256,
+                "n": tables.requests.num_rows,
+                "m": len(tables.models),
+                "k": tables.outcomes.num_rows,
+                "simulated": simulated,
+                "models": list(tables.models),
+                "schema": tables.requests.schema.remove_metadata().serialize().to_pybytes(),
+            },
+        ).fetchall()[0][0]
+        # Column names that differ in case only get a suffix here; the schema knows the right ones.
+        con.register("rows", tables.requests)
+        numbered = "SELECT row_number() OVER () AS ix, * FROM rows"
+        con.execute(f"CREATE TABLE requests_{number} AS {numbered}").fetchall()
+        con.register("rows", tables.outcomes)
+        con.execute(f"CREATE TABLE outcomes_{number} AS FROM rows").fetchall()
+        con.unregister("rows")
+    return True
+
+
+def is_same(entry: Entry | None, sha256: str, *, replace: bool = False) -> bool:
+    """Whether ``entry`` has this content; DataError when it has other content to keep."""
+    if entry is None:
+        return False
+    if entry.sha256 == sha256:
+        return True
+    if not replace:
+        raise DataError(
+            f"dataset {entry.name!r} is there already with other content (from {entry.source});"
+            " choose another name, or replace it"
+        )
+    return False
+
+
+def delete(name: str, path: Path | None = None) -> None:
+    """Remove a dataset; DataError when there is none of that name."""
+    with connect(path) as con:
+        entry = next((e for e in _entries(con) if e.name == name), None)
+        if entry is None:
+            raise DataError(f"the store has no dataset {name!r}")
+        _drop(con, entry)
+
+
+def _drop(con: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    con.execute(f"DROP TABLE requests_{entry.id}").fetchall()
+    con.execute(f"DROP TABLE outcomes_{entry.id}").fetchall()
+    con.execute("DELETE FROM datasets WHERE id = $id", {"id": entry.id}).fetchall()
