@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from toolkit.engine.compiled import inlined
 from toolkit.schema import ErrorType
 
@@ -75,12 +77,14 @@ class Action(NamedTuple):
 # One tuple type each, whatever the widths of the plan's columns: compiled code needs that.
 @inlined
 def _at(chain: Any, step: Any, retry: Any, spent: Any, deadline: Any) -> Any:
-    return RequestState(int(chain), int(step), int(retry), float(spent), float(deadline))
+    numbers: Any = np.int64(chain), np.int64(step), np.int64(retry)
+    return RequestState(numbers[0], numbers[1], numbers[2], np.float64(spent), np.float64(deadline))
 
 
 @inlined
 def _do(kind: Any, seconds: Any, error: Any) -> Any:
-    return Action(int(kind), float(seconds), int(error))
+    numbers: Any = np.int64(kind), np.int64(error)
+    return Action(numbers[0], np.float64(seconds), numbers[1])
 
 
 @inlined
