@@ -170,9 +170,8 @@ def read(name: str, path: Path | None = None) -> tuple[Entry, Tables] | None:
             "SELECT models, request_schema FROM datasets WHERE id = $id", {"id": entry.id}
         ).fetchall()[0]
         requests = con.sql(f"FROM requests_{entry.id} ORDER BY ix").to_arrow_table()
-        outcomes = con.sql(
-            f"FROM outcomes_{entry.id} ORDER BY request_ix, model_ix"
-        ).to_arrow_table()
+        # Written in order, and DuckDB keeps the order of insertion.
+        outcomes = con.sql(f"FROM outcomes_{entry.id}").to_arrow_table()
     columns = pa.ipc.read_schema(pa.py_buffer(schema))
     requests = requests.drop_columns(["ix"]).rename_columns(columns.names).cast(columns)
     return entry, Tables(requests, tuple(models), outcomes)

@@ -1,0 +1,35 @@
+"""What several tests start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_datasets() -> Path:
+    """The folder of real outcome data beside the checkout."""
+    folder = ROOT.parent / "shared" / "datasets"
+    if not folder.is_dir():
+        pytest.skip("the real outcome data is not there: ../shared/datasets beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bfcl_dir(shared_datasets: Path) -> Path:
+    """The Berkeley Function-Calling Leaderboard of August 2024."""
+    folder = shared_datasets / "bfcl_2024_08"
+    if not folder.is_dir():
+        pytest.skip("BFCL is not there: ../shared/datasets/bfcl_2024_08")
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store of this test alone; its path."""
+    path = tmp_path / "lab" / "lab.duckdb"
+    monkeypatch.setenv("DETOUR_DB", str(path))
+    return path
