@@ -17,7 +17,18 @@ from toolkit.errors import DataError, DetourError, PolicyError, Problem, Provide
 from toolkit.schema import ErrorType, Status
 
 if TYPE_CHECKING:
-    pass
+    from toolkit.engine.live import serve
+    from toolkit.engine.replay import Replay, replay
+    from toolkit.engine.trace import Trace
+    from toolkit.evaluate.baselines import baselines
+    from toolkit.evaluate.compare import Comparison, compare
+    from toolkit.evaluate.summary import Summary, summarize
+    from toolkit.logs.dataset import Dataset
+    from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset
+    from toolkit.logs.importers import import_file
+    from toolkit.policy.check import check
+    from toolkit.policy.loading import list_policies, load_policy, parse_policy
+    from toolkit.policy.model import Policy
 
 __version__ = "0.1.0"
 
@@ -37,7 +48,6 @@ __all__ = [
     "Trace",
     "baselines",
     "check",
-    "collect",
     "compare",
     "dataset_from_frame",
     "import_file",
@@ -47,22 +57,19 @@ __all__ = [
     "load_policy",
     "parse_policy",
     "replay",
+    "serve",
     "summarize",
 ]
 
 _HOMES = {
+    "toolkit.engine.live": ("serve",),
     "toolkit.engine.replay": ("Replay", "replay"),
     "toolkit.engine.trace": ("Trace",),
     "toolkit.evaluate.baselines": ("baselines",),
     "toolkit.evaluate.compare": ("Comparison", "compare"),
     "toolkit.evaluate.summary": ("Summary", "summarize"),
-    "toolkit.logs.collect": ("collect",),
-    "toolkit.logs.datasets": (
-        "Dataset",
-        "dataset_from_frame",
-        "list_datasets",
-        "load_dataset",
-    ),
+    "toolkit.logs.dataset": ("Dataset",),
+    "toolkit.logs.datasets": ("dataset_from_frame", "list_datasets", "load_dataset"),
     "toolkit.logs.importers": ("import_file",),
     "toolkit.policy.check": ("check",),
     "toolkit.policy.loading": ("list_policies", "load_policy", "parse_policy"),

@@ -94,6 +94,7 @@ def summary_text(summary: Summary) -> str:
         seconds_interval,
         usd_interval,
     )
+    from toolkit.evaluate.goals import WORDS
     from toolkit.evaluate.summary import ESTIMATES
 
     estimates = [getattr(summary, name) for name in ESTIMATES]
@@ -106,7 +107,7 @@ def summary_text(summary: Summary) -> str:
     )
     goals = table(
         ("goal", "limit", "met"),
-        [(g.name, g.limit, g.answer) for g in summary.goals],
+        [(WORDS[g.name][0], g.limit, g.answer) for g in summary.goals],
         words=range(3),
     )
     models = table(
@@ -173,9 +174,9 @@ def check_text(check: Check, name: str) -> str:
             for chain, worst in check.chains.items()
         ],
     )
-    found = f"{len(check.errors)} errors, {len(check.warnings)} warnings"
+    found = f"errors: {len(check.errors)}, warnings: {len(check.warnings)}"
     return blocks(
-        title(f"{name}: {found}"),
+        title(f"{name}, {found}"),
         notes(f"error: {problem}" for problem in check.errors),
         notes(f"warning: {problem}" for problem in check.warnings),
         f"At worst, for one request:\n{chains}" if check.chains else "",
