@@ -165,7 +165,7 @@ class Dataset:
             "requests": f"{self.n_requests:,}",
             "models": f"{self.n_models:,}",
             "outcomes": f"{self.n_outcomes:,}",
-            "complete": "yes" if self.complete else f"no, {missing:,} outcomes are missing",
+            "complete": "yes" if self.complete else f"no, {missing:,} missing",
             "quality measured": share(self.quality),
             "cost measured": share(self.cost_usd),
             "latency measured": share(self.latency_s),

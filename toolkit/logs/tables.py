@@ -90,11 +90,9 @@ def _differences(con: duckdb.DuckDBPyConnection) -> list[str]:
         "  WHERE p.category <> raw.category)"
     ).fetchall()[0]
     if unused:
-        notes.append(f"{unused} prompts without an outcome were left out")
+        notes.append(f"prompts without an outcome, left out: {unused}")
     if differs:
-        notes.append(
-            f"category differs between the files for {differs} requests: that of the prompts holds"
-        )
+        notes.append(f"requests with another category in the prompts, which is kept: {differs}")
     return notes
 
 
@@ -128,7 +126,7 @@ def _read_errors(con: duckdb.DuckDBPyConnection) -> list[str]:
         " WHERE code <> 0 AND TRY_CAST(quality AS DOUBLE) > 0"
     ).fetchall()[0][0]
     if changed:
-        notes.append(f"{changed} outcomes have an error and a quality above 0: it counts as 0")
+        notes.append(f"outcomes with an error and a quality above 0, now 0: {changed}")
     return notes
 
 

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pytest
+from filelock import FileLock
+
+from tests.conftest import ROOT
+from toolkit.errors import DataError
+from toolkit.logs import store
+from toolkit.logs.tables import Tables
+
+
+def tables(**columns):
+    """One request, one model, one outcome."""
+    return Tables(
+        requests=pa.table({"request_id": ["a"], **columns, "input_tokens": [1.0]}),
+        models=("m",),
+        outcomes=pa.table(
+            {
+                "request_ix": pa.array([0], pa.int32()),
+                "model_ix": pa.array([0], pa.int32()),
+                **dict.fromkeys(
+                    ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens"),
+                    pa.array([0.5]),
+                ),
+                "error": pa.array([0], pa.int8()),
+            }
+        ),
+    )
+
+
+def put(name="one", sha256="1", **kwargs):
+    """Write the small tables under a name."""
+    return store.write(name, tables(), source="log.csv", sha256=sha256, **kwargs)
+
+
+def test_no_store_is_an_empty_store(lab):
+    """Looking into a store that is not there makes none."""
+    assert store.entries() == []
+    assert store.read("one") is None
+    assert not lab.exists()
+
+
+def test_tables_come_back_as_they_were(lab):
+    """Rows, models, column names and types come back exactly."""
+    kept = tables(
+        prompt=["p"],
+        Prompt=["P"],
+        ix=pa.array([7], pa.int8()),
+        rowid=[[1, 2]],
+        at=pa.array([5], pa.timestamp("ms", "Europe/Berlin")),
+        none=pa.nulls(1),
+        **{'a"; DROP TABLE datasets; --': ["x"]},
+    )
+    store.write("one", kept, source="log.csv", sha256="1", simulated=True)
+    entry, found = store.read("one")
+    assert (entry.name, entry.source, entry.sha256, entry.simulated) == (
+        "one",
+        "log.csv",
+        "1",
+        True,
+    )
+    assert found.requests.equals(kept.requests)
+    assert found.outcomes.equals(kept.outcomes)
+    assert found.models == kept.models
+
+
+def test_rows_keep_their_order(lab):
+    """Many requests and outcomes come back in the order in which they were written."""
+    n = 300_000
+    numbers = pa.array(range(n), pa.int32())
+    kept = tables()
+    outcomes = pa.table(
+        {
+            c: numbers if c == "request_ix" else kept.outcomes[c].take([0] * n)
+            for c in kept.outcomes.column_names
+        }
+    )
+    requests = pa.table({"request_id": numbers.cast(pa.string()), "input_tokens": numbers})
+    store.write("big", Tables(requests, ("m",), outcomes), source="x", sha256="1")
+    _, found = store.read("big")
+    assert found.requests.equals(requests)
+    assert found.outcomes["request_ix"].equals(outcomes["request_ix"])
+
+
+def test_user_text_never_becomes_a_name(lab):
+    """Tables are named by number, whatever the dataset is called."""
+    put("x'; DROP TABLE datasets; --")
+    with store.connect() as con:
+        names = {
+            name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
+    assert names == {"datasets", "migrations", "requests_1", "outcomes_1"}
+
+
+def test_a_failed_use_leaves_no_trace(lab):
+    """What goes wrong in the middle of a use undoes all of it."""
+    put()
+    with pytest.raises(DataError, match="Catalog"), store.connect() as con:
+        con.execute("DELETE FROM datasets; FROM nothing").fetchall()
+    assert [e.name for e in store.entries()] == ["one"]
+
+
+def test_replacing_and_deleting_remove_the_old_rows(lab):
+    """Old tables go when a dataset is replaced or deleted."""
+    put()
+    assert put(sha256="1") is False
+    with pytest.raises(DataError, match="'one' is there already with other content"):
+        put(sha256="2")
+    assert put(sha256="2", replace=True)
+    with store.connect() as con:
+        assert con.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(4,)]
+    store.delete("one")
+    assert store.entries() == []
+    with pytest.raises(DataError, match="the store has no dataset 'one'"):
+        store.delete("one")
+
+
+def test_a_newer_store_is_refused(lab):
+    """A store with migrations that are not known here is refused by name."""
+    put()
+    with store.connect() as con:
+        con.execute("INSERT INTO migrations VALUES ('_tomorrow')").fetchall()
+    with pytest.raises(DataError, match="made by a newer version of Detour; got _tomorrow"):
+        store.entries()
+
+
+def test_an_old_store_is_brought_up_to_date_once(lab, monkeypatch):
+    """A migration that is new is applied to an existing store, once."""
+    put()
+
+    def _colours(con):
+        con.execute("CREATE TABLE colours (name VARCHAR)").fetchall()
+
+    monkeypatch.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, _colours))
+    for _ in range(2):
+        with store.connect() as con:
+            assert con.execute("FROM colours").fetchall() == []
+    assert [e.name for e in store.entries()] == ["one"]
+
+
+def test_what_is_no_database_is_refused(lab):
+    """A file that is no database is left alone and told."""
+    lab.parent.mkdir()
+    lab.write_text("hello " * 1000)
+    with pytest.raises(DataError, match=r"cannot be opened as a database.*not a valid DuckDB"):
+        store.entries()
+    assert lab.read_text().startswith("hello")
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    """A store in a place that cannot be a folder is told as such."""
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="the store cannot be written"):
+        put(path=tmp_path / "file" / "lab.duckdb")
+
+
+def test_a_store_in_use_is_told_after_a_while(lab, monkeypatch):
+    """A store that another holds for too long is told instead of waited for."""
+    put()
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_S", 0.1)
+    with FileLock(f"{lab}.lock"), pytest.raises(DataError, match=r"was in use for 0\.1 s"):
+        store.entries()
+    assert len(store.entries()) == 1
+
+
+def test_a_foreign_program_in_the_file_is_told(lab):
+    """A program that opened the file without our lock is told of."""
+    put()
+    code = (
+        "import duckdb, sys; con = duckdb.connect(sys.argv[1]);"
+        " print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lab)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        with pytest.raises(DataError, match="is open in another program"):
+            store.entries()
+        other.communicate()
+    assert len(store.entries()) == 1
+
+
+def test_threads_take_turns(lab):
+    """Threads that write at once all succeed."""
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda i: put(f"d{i}"), range(8)))
+    assert len(store.entries()) == 8
+
+
+def test_processes_take_turns(lab):
+    """Programs that import at once all succeed."""
+    lab.parent.mkdir()
+    log = lab.parent / "log.csv"
+    log.write_text("request_id,model,quality\na,m,1\n")
+    code = (
+        "import sys; from toolkit.logs.importers import import_file;"
+        " import_file(sys.argv[1], sys.argv[2])"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(log), f"d{i}"], cwd=ROOT)
+        for i in range(3)
+    ]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [e.name for e in store.entries()] == ["d0", "d1", "d2"]
+
+
+def test_the_place_follows_the_environment(monkeypatch):
+    """The store is DETOUR_DB, else data/lab.duckdb of the project."""
+    monkeypatch.delenv("DETOUR_DB", raising=False)
+    assert store.store_path() == ROOT / "data" / "lab.duckdb"
+    monkeypatch.setenv("DETOUR_DB", "/x/y.duckdb")
+    assert str(store.store_path()) == "/x/y.duckdb"
+
+
+def test_a_failing_statement_is_told(lab):
+    """An error of the database is told with the file."""
+    with pytest.raises(DataError, match="the store failed; got Catalog"), store.connect() as con:
+        con.execute("FROM nothing").fetchall()
