@@ -141,23 +141,16 @@ def baselines(
     ]
     best = _best(*matrices[:3])
     ungraded = np.isnan(matrices[0]).all(axis=1)
-    chosen = []
-    for matrix in matrices:
-        ideal = np.where(ungraded, np.nan, np.take_along_axis(matrix, best[:, None], 1)[:, 0])
-        chosen.append(np.column_stack([matrix, matrix.mean(axis=1), ideal]))
+    metrics = []
+    for matrix, fraction in zip(matrices, (True, False, False, True), strict=True):
+        ideal = np.take_along_axis(matrix, best[:, None], axis=1)[:, 0]
+        each = [*matrix.T, matrix.mean(axis=1), np.where(ungraded, np.nan, ideal)]
+        metrics += [Metric(values, fraction) for values in each]
+    boot = bootstrap(dataset.n_requests, resamples, seed)
+    means = Rows(boot, shared, np.zeros(len(shared), np.int8), 1).means(*metrics)
     k = len(names) + 2
-    # One slice per baseline: its rows are the requests, once more for each.
-    rows = Rows(
-        bootstrap(dataset.n_requests, resamples, seed),
-        np.repeat(shared, k),
-        np.tile(np.arange(k), len(shared)),
-        k,
-    )
-    quality, cost, latency, errors = rows.means(
-        *(
-            Metric(matrix.ravel(), fraction)
-            for matrix, fraction in zip(chosen, (True, False, False, True), strict=True)
-        )
+    quality, cost, latency, errors = (
+        [estimate for (estimate,) in means[i * k : (i + 1) * k]] for i in range(4)
     )
     kinds: list[Literal["single", "random", "oracle"]] = ["single"] * len(names)
     return Baselines(

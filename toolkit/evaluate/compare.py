@@ -74,7 +74,7 @@ class Comparison:
     simulated: bool
     requests: int
     """of the dataset"""
-    observed_in_both: int
+    paired: int
     """observed under both policies; the differences are over these"""
     quality: Difference
     cost_usd_per_1k: Difference
@@ -106,7 +106,7 @@ class Comparison:
             "dataset": self.dataset,
             "simulated": self.simulated,
             "requests": self.requests,
-            "observed_in_both": self.observed_in_both,
+            "paired": self.paired,
             **as_json.estimates(named, nest_latency=False),
             **sides,
             "winners": len(self.winners),
@@ -182,7 +182,7 @@ def compare(
         dataset=a.dataset.name,
         simulated=a.dataset.simulated,
         requests=n,
-        observed_in_both=len(both),
+        paired=len(both),
         **named,
         winners=both[up[np.argsort(-gain[up], kind="stable")]],
         losers=both[down[np.argsort(gain[down], kind="stable")]],
@@ -220,7 +220,7 @@ def _few(gain: Floats) -> tuple[float, float]:
     from the point are combined as for independent errors (Newcombe's square-and-add).
     """
     n = len(gain)
-    up, down = np.maximum(gain, 0).sum() / n, np.maximum(-gain, 0).sum() / n
+    up, down = (float(np.maximum(side, 0).mean()) for side in (gain, -gain))
     up_low, up_high = wilson(up, n)
     down_low, down_high = wilson(down, n)
     return (

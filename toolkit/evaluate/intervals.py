@@ -12,6 +12,8 @@ measured leaves both sums and never reads as 0. Its interval is the percentile b
 - Above 4,096 requests they are put at random into 2,048 groups, and groups are drawn. The sums of
   exchangeable groups have the variance of the sums of their requests, so the interval is the same,
   and time and memory do not grow with the log.
+- The percentiles of few values are a little too narrow, so they are widened as Student's t is
+  against the normal (Hesterberg's expanded percentile interval).
 - Near 0 and 1 the bootstrap is too sure of itself: no error in 300 requests would give [0, 0]. A
   fraction with fewer than ten on one side gets the Wilson interval instead.
 - Resampling moves a quantile along the order statistics by a binomial number of ranks, so its
@@ -74,22 +76,27 @@ class Bootstrap:
     weights: NDArray[np.float32]
     """(resamples, units) how often a unit was drawn."""
 
-    def intervals(self, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
-        """Ends of the intervals of Σ top / Σ bottom, (k,) each, from unit sums (units, k) each.
+    def intervals(self, top: Floats, bottom: Floats, over: Ints) -> tuple[Floats, Floats]:
+        """Ends of the intervals of k ratios Σ top / Σ bottom[:, over], (k,) each.
 
-        Resamples in which the lower sum is 0 say nothing and are left out.
+        ``top`` (units, k) and ``bottom`` (units, b) hold the sums of each unit; ``over`` (k,) is
+        the column of ``bottom`` that belongs to each of ``top``, as many share one. Resamples in
+        which the lower sum is 0 say nothing and are left out.
         """
         k = top.shape[1]
         # Sums are taken around the estimate: a constant then gives an interval of exactly itself,
         # and single precision is spent on the spread alone.
-        count = bottom.sum(axis=0)
+        count = bottom.sum(axis=0)[over]
         centre = np.divide(top.sum(axis=0), count, out=np.zeros(k), where=count > 0)
-        columns = np.concatenate([top - centre * bottom, bottom], axis=1, dtype=np.float32)
-        sums = columns.T @ self.weights.T  # (2k, resamples)
+        around = top - centre * bottom[:, over]
+        columns = np.concatenate([around, bottom], axis=1, dtype=np.float32)
+        sums = columns.T @ self.weights.T  # (k + b, resamples)
+        drawn = sums[k:][over]
         spread = np.full((k, len(self.weights)), np.nan, np.float32)
-        np.divide(sums[:k], sums[k:], out=spread, where=sums[k:] > 0)
+        np.divide(sums[:k], drawn, out=spread, where=drawn > 0)
         low, high = _percentiles(spread)
-        return centre + low, centre + high
+        wider = _expansion(count)
+        return centre + wider * low, centre + wider * high
 
 
 @functools.lru_cache(maxsize=4)
@@ -128,27 +135,27 @@ class Rows:
             flat = np.bincount(cell, weights, minlength=n_units * k)
             return flat.astype(np.float64, copy=False).reshape(n_units, k)
 
-        rows = sums()
-        tops, bottoms = [], []
+        tops, bottoms, over = [], [sums()], []
         for metric in metrics:
             missing = np.isnan(metric.values)
             if missing.any():
+                over.append(len(bottoms))
                 bottoms.append(sums(~missing))
                 tops.append(sums(np.where(missing, 0.0, metric.values)))
             else:
-                bottoms.append(rows)
+                over.append(0)
                 tops.append(sums(metric.values))
-        low, high = self.boot.intervals(np.hstack(tops), np.hstack(bottoms))
-        total = rows.sum(axis=0)
+        columns = (np.array(over)[:, None] * k + np.arange(k)).ravel()
+        ends = self.boot.intervals(np.hstack(tops), np.hstack(bottoms), columns)
+        low, high = (end.reshape(len(metrics), k).tolist() for end in ends)
+        total = [top.sum(axis=0).tolist() for top in tops]
+        count = [bottom.sum(axis=0).astype(int).tolist() for bottom in bottoms]
         return [
             [
-                _mean(
-                    metric, top[j], int(bottom[j]), int(total[j]), low[i * k + j], high[i * k + j]
-                )
+                _mean(metric, total[i][j], count[over[i]][j], count[0][j], low[i][j], high[i][j])
                 for j in range(k)
             ]
             for i, metric in enumerate(metrics)
-            for top, bottom in [(tops[i].sum(axis=0), bottoms[i].sum(axis=0))]
         ]
 
 
@@ -169,7 +176,18 @@ def _mean(metric: Metric, top: float, n: int, total: int, low: float, high: floa
         low, high = wilson(top / n, n)
     elif n < 2:
         low = high = math.nan
-    return Estimate(float(top / n), float(low), float(high), n, n / total)
+    return Estimate(top / n, low, high, n, n / total)
+
+
+def _expansion(n: Floats) -> Floats:
+    """How much wider than its percentiles the bootstrap's interval has to be at ``n`` values.
+
+    Resampling takes the spread for known and √((n−1)/n) of what it is; Student's t over the normal
+    quantile (by its expansion in 1/n) mends both. 6 % at 30 values, 0.6 % at 300.
+    """
+    free = np.maximum(n - 1, 1)
+    t = Z + (Z**3 + Z) / (4 * free) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * free**2)
+    return np.asarray(np.sqrt(np.maximum(n, 2) / free) * t / Z)
 
 
 def wilson(p: float, n: int) -> tuple[float, float]:

@@ -166,7 +166,8 @@ def _slices(
         Metric(latency),
         Metric((replay.status[seen] == Status.ERROR).astype(float), fraction=True),
     )
-    grouped = latency[np.argsort(code, kind="stable")]
+    # Short integers are sorted by radix, many times faster.
+    grouped = latency[np.argsort(code.astype(np.int16), kind="stable")]
     start = np.concatenate([[0], np.cumsum(requests)])
     return {
         name: Slice(

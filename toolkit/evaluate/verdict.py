@@ -21,15 +21,15 @@ _WORDS = {
 
 def verdict(c: Comparison) -> str:
     """What differs, by how much and how surely, and what cannot be told apart."""
-    if not c.observed_in_both:
+    if not c.paired:
         return f"{c.b} and {c.a} have no observed request in common: nothing can be said."
-    where = f"{count(c.observed_in_both)} request{'' if c.observed_in_both == 1 else 's'}"
+    where = f"{count(c.paired)} request{'' if c.paired == 1 else 's'}"
     if c.identical:
         return f"{c.b} ends like {c.a} on all of {where}."
     clear, unclear, unknown = [], [], []
     for name, (noun, less, more) in _WORDS.items():
         d: Difference = getattr(c, name)
-        on = f" on {count(d.n)} measured" if d.n < c.observed_in_both else ""
+        on = f" on {count(d.n)} measured" if d.n < c.paired else ""
         if math.isnan(d.value):
             unknown.append(noun)
         elif d.distinguishable:
