@@ -38,7 +38,7 @@ HOSTILE = "\x1b[2J\u202eevil"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def folder(tmp_path_factory):
     """The working directory: a folder with policies and an imported dataset of its own."""
     tmp_path = tmp_path_factory.mktemp("lab")
     monkeypatch = pytest.MonkeyPatch()
@@ -83,7 +83,7 @@ def result_of(*arguments: str) -> dict:
     return found
 
 
-def test_replay_prints_the_answer_first(lab):
+def test_replay_prints_the_answer_first(folder):
     """The text starts with what was replayed and whether its goals are met, then the numbers."""
     done = run("replay", "--policy", "careful", "--dataset", "mine")
     assert done.exit_code == 0, done.output
@@ -94,7 +94,7 @@ def test_replay_prints_the_answer_first(lab):
         assert word in done.stdout
 
 
-def test_replay_as_json_is_the_summary(lab):
+def test_replay_as_json_is_the_summary(folder):
     """`--json` gives the same numbers as Python, with intervals."""
     from toolkit import load_dataset, load_policy, replay
 
@@ -104,7 +104,7 @@ def test_replay_as_json_is_the_summary(lab):
     assert low <= found["quality"] <= high
 
 
-def test_what_was_not_measured_is_null(lab):
+def test_what_was_not_measured_is_null(folder):
     """A model without a single cost has no cost per request: null and a dash, never 0."""
     assert result_of("replay", "--policy", "simple", "--dataset", "mine")["cost_usd_per_1k"] is None
     text = run("replay", "--policy", "simple", "--dataset", "mine").stdout
@@ -112,13 +112,13 @@ def test_what_was_not_measured_is_null(lab):
     assert line.split()[3] == "–"
 
 
-def test_unobserved_requests_are_counted(lab):
+def test_unobserved_requests_are_counted(folder):
     """The request that the log does not hold is reported, in text and in JSON."""
     assert result_of("replay", "--policy", "simple", "--dataset", "mine")["unobserved"] == 1
     assert "1 unobserved" in run("replay", "--policy", "simple", "--dataset", "mine").stdout
 
 
-def test_compare_says_what_differs(lab):
+def test_compare_says_what_differs(folder):
     """A comparison is a sentence and a table, and in JSON the differences with intervals."""
     arguments = ("compare", "simple", "careful", "--dataset", "mine")
     found = result_of(*arguments)
@@ -131,7 +131,7 @@ def test_compare_says_what_differs(lab):
     assert found["verdict"].split()[0] in text
 
 
-def test_check_shows_the_worst_case(lab):
+def test_check_shows_the_worst_case(folder):
     """A usable policy ends with 0 and shows how many calls and seconds each chain may take."""
     found = result_of("check", "--policy", "careful", "--dataset", "mine")
     assert found["errors"] == []
@@ -140,23 +140,23 @@ def test_check_shows_the_worst_case(lab):
     assert "14 s" in run("check", "--policy", "careful", "--dataset", "mine").stdout
 
 
-def test_check_of_a_broken_policy_is_json_too(lab):
+def test_check_of_a_broken_policy_is_json_too(folder):
     """With `--json` the problems of an unusable policy are the result, and the exit code is 2."""
-    (lab / "broken.yaml").write_text(POLICY.replace("use: both", "use: bath"))
+    (folder / "broken.yaml").write_text(POLICY.replace("use: both", "use: bath"))
     done = run("check", "--policy", "broken.yaml", "--json")
     assert done.exit_code == 2
     assert "bath" in json.dumps(json.loads(done.stdout)["errors"])
 
 
-def test_check_against_a_dataset_that_does_not_fit(lab):
+def test_check_against_a_dataset_that_does_not_fit(folder):
     """A model that the dataset does not have is an error of the check, with exit code 2."""
-    (lab / "other.yaml").write_text(POLICY.replace("log: tiny", "log: tinny"))
+    (folder / "other.yaml").write_text(POLICY.replace("log: tiny", "log: tinny"))
     done = run("check", "--policy", "other.yaml", "--dataset", "mine")
     assert done.exit_code == 2
     assert "'tiny' (did you mean this?)" in " ".join(done.output.split())
 
 
-def test_datasets_and_policies_are_listed(lab):
+def test_datasets_and_policies_are_listed(folder):
     """The lists hold what was imported and what lies in the folder of policies."""
     mine = next(d for d in result_of("datasets")["datasets"] if d["name"] == "mine")
     assert (mine["n_requests"], mine["n_models"], mine["n_outcomes"]) == (40, 2, 79)
@@ -165,14 +165,14 @@ def test_datasets_and_policies_are_listed(lab):
     assert names == ["careful", "simple"]
 
 
-def test_import_says_what_came_in(lab):
+def test_import_says_what_came_in(folder):
     """An import counts requests, models and outcomes; the same file again changes nothing."""
     first = run("import", "log.csv", "--as", "again")
     assert "40 requests, 2 models, 79 outcomes" in first.stdout
     assert result_of("import", "log.csv", "--as", "again")["already_there"]
 
 
-def test_an_export_comes_back_as_it_was(lab):
+def test_an_export_comes_back_as_it_was(folder):
     """What was exported and imported again replays to the same numbers."""
     assert result_of("export", "mine", "out")["folder"] == "out"
     done = run("import", "out/outcomes.parquet", "--prompts", "out/requests.parquet", "--as", "b")
@@ -184,15 +184,15 @@ def test_an_export_comes_back_as_it_was(lab):
     assert left == right
 
 
-def test_collect_asks_a_tool_and_resumes(lab):
+def test_collect_asks_a_tool_and_resumes(folder):
     """Answers of a tool are graded and become a dataset; a second start has nothing left to do."""
     prompts = [
         {"request_id": f"p{i}", "category": "sums", "prompt": f"What is {i} + 2?"}
         | {"reference": str(i + 2), "grader": "number"}
         for i in range(3)
     ]
-    (lab / "prompts.jsonl").write_text("\n".join(json.dumps(p) for p in prompts))
-    (lab / "targets.yaml").write_text(
+    (folder / "prompts.jsonl").write_text("\n".join(json.dumps(p) for p in prompts))
+    (folder / "targets.yaml").write_text(
         "targets: {calculator: {kind: tool, tool: calculator, price: {usd_per_cpu_hour: 1}}}"
     )
     arguments = ("collect", "--prompts", "prompts.jsonl", "--targets", "targets.yaml")
@@ -202,7 +202,7 @@ def test_collect_asks_a_tool_and_resumes(lab):
     assert "3 of 3 outcomes, finished" in run(*arguments, "--as", "sums").stdout
 
 
-def test_schema_is_json(lab):
+def test_schema_is_json(folder):
     """The schema of policy files is one JSON document that names its parts."""
     found = json.loads(run("schema").stdout)
     assert {"models", "chains", "default"} <= set(found["properties"])
@@ -224,7 +224,7 @@ def test_schema_is_json(lab):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_mistake_ends_with_a_message(lab, arguments, message):
+def test_a_mistake_ends_with_a_message(folder, arguments, message):
     """What the user can mend is said on standard error, with exit code 2 and no traceback."""
     done = run(*arguments)
     assert done.exit_code == 2
@@ -233,7 +233,7 @@ def test_a_mistake_ends_with_a_message(lab, arguments, message):
     assert done.stdout == ""
 
 
-def test_text_of_a_log_cannot_drive_the_terminal(lab):
+def test_text_of_a_log_cannot_drive_the_terminal(folder):
     """Control and direction characters of a category are printed as their escapes."""
     text = run("replay", "--policy", "careful", "--dataset", "mine").output
     assert r"\x1b[2J\u202eevil" in text
@@ -241,7 +241,7 @@ def test_text_of_a_log_cannot_drive_the_terminal(lab):
     assert "\u202e" not in text
 
 
-def test_a_terminal_without_the_characters_gets_escapes(lab):
+def test_a_terminal_without_the_characters_gets_escapes(folder):
     """A terminal that has no dash still gets its line, as a started program sees it."""
     done = subprocess.run(
         [sys.executable, "-m", "toolkit", "replay", "--policy", "simple", "--dataset", "mine"],
