@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from toolkit.errors import DataError
+from toolkit.logs import store
 from toolkit.logs.answers import Answer, Call
 from toolkit.logs.asking import Asker
 from toolkit.logs.grade import Grade, grade
@@ -90,6 +91,11 @@ def collect(
         had = _finished(log)
         resumed = len(had)
         todo = [(p, t) for p in prompts for t in targets if (p.request_id, t) not in had]
+        if todo and any(entry.name == name for entry in store.entries()):
+            raise DataError(
+                f"dataset {name!r} is there already, and this run has {len(todo)} of {total} calls"
+                " left; collect under another name"
+            )
         spent = math.fsum(row["cost_usd"] or 0.0 for row in log.rows)
         stopped = ""
 

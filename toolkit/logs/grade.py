@@ -67,10 +67,12 @@ def check_grader(grader: str, options: Options, reference: str) -> None:
     elif grader == "number" and len(_numbers(reference)) != 1:
         raise DataError(f"grader number: the reference must be one number; got {reference!r}")
     elif grader == "json_field":
-        if not isinstance(found := _json_object(reference), dict) or not found:
-            raise DataError(
-                f"grader json_field: the reference must be an object; got {reference!r}"
-            )
+        try:
+            wanted = json.loads(reference)
+        except ValueError:
+            wanted = None
+        if not isinstance(wanted, dict) or not wanted:
+            raise DataError(f"grader json_field: the reference is no object; got {reference!r}")
     elif grader in {"exact", "contains"} and not _plain(reference):
         raise DataError(f"grader {grader}: the reference is empty")
 
