@@ -9,7 +9,7 @@ Numbers are compared as 64-bit floats. Text is compared exactly, upper and lower
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,21 +19,15 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_valida
 from pydantic_core import PydanticCustomError
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
+from toolkit.policy.cells import Cells, Kind, fulfil, kind_of, mismatch, read
 from toolkit.policy.written import GIVEN, Number, Scalar, Text, Written
 
 if TYPE_CHECKING:
     from toolkit.policy.model import Policy
 
-Kind = Literal["text", "number", "boolean"]
+__all__ = ["OPERATORS", "Condition", "Kind", "Tests", "mask", "route_masks"]
+
 OPERATORS = ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "matches", "contains", "exists")
-GROUPS = ("all", "any", "not")
-
-
-def kind_of(value: str | float | bool) -> Kind:
-    """Which kind of column can hold this value."""
-    if isinstance(value, str):
-        return "text"
-    return "boolean" if isinstance(value, bool) else "number"
 
 
 def _one_kind(values: tuple[str | float | bool, ...]) -> tuple[str | float | bool, ...]:
@@ -143,7 +137,7 @@ def mask(
         PolicyError: The condition asks for a column that ``requests`` does not have, or compares
             a column with a value of another kind.
     """
-    cells: dict[str, _Cells] = {}
+    cells: dict[str, Cells] = {}
     problems: list[Problem] = []
 
     def holds(part: Condition, where: str) -> NDArray[np.bool_]:
@@ -153,12 +147,12 @@ def mask(
                 if column not in requests.column_names:
                     problems.append(_unknown_column(column, requests, where, rule))
                     continue
-                cells[column] = _read(requests.column(column))
-            problem = _mismatch(cells[column], operator, value, f"{where}.{column}", rule)
+                cells[column] = read(requests.column(column))
+            problem = mismatch(cells[column], operator, value, f"{where}.{column}", rule)
             if problem:
                 problems.append(problem)
                 continue
-            result &= _test(cells[column], operator, value)
+            result &= fulfil(cells[column], operator, value)
         if part.all is not None:
             for i, inner in enumerate(part.all):
                 result &= holds(inner, f"{where}.all.{i}")
@@ -193,45 +187,6 @@ def route_masks(policy: Policy, requests: pa.Table) -> NDArray[np.bool_]:
     return masks
 
 
-class _Cells(NamedTuple):
-    """One column, read once: numbers as float64 with NaN where missing, others as Arrow."""
-
-    type: pa.DataType
-    kind: Kind | None
-    """None: a kind that only ``exists`` can test."""
-    values: Any
-    present: NDArray[np.bool_]
-    """(n,) a value is there."""
-
-
-def _read(column: pa.ChunkedArray) -> _Cells:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
-    kind: Kind | None = None
-    values: Any = column
-    present = _bools(pc.is_valid(column))
-    if pa.types.is_boolean(column.type):
-        kind = "boolean"
-    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        kind = "text"
-    elif (
-        pa.types.is_integer(column.type)
-        or pa.types.is_floating(column.type)
-        or pa.types.is_decimal(column.type)
-    ):
-        kind = "number"
-        values = column.cast(pa.float64(), safe=False).to_numpy()
-        present = ~np.isnan(values)
-    return _Cells(column.type, kind, values, present)
-
-
-def _bools(values: pa.ChunkedArray) -> NDArray[np.bool_]:
-    array: NDArray[np.bool_] = pc.fill_null(values, False).to_numpy()
-    return array
-
-
 def _unknown_column(column: str, requests: pa.Table, where: str, rule: str) -> Problem:
     return Problem(
         f"rule {rule!r} asks for a column that the requests do not have",
@@ -239,58 +194,3 @@ def _unknown_column(column: str, requests: pa.Table, where: str, rule: str) -> P
         repr(column),
         did_you_mean(column, requests.column_names),
     )
-
-
-_NEEDS: dict[str, Kind] = {
-    "lt": "number",
-    "lte": "number",
-    "gt": "number",
-    "gte": "number",
-    "matches": "text",
-    "contains": "text",
-}
-
-
-def _mismatch(cells: _Cells, operator: str, value: Any, where: str, rule: str) -> Problem | None:
-    """Say so when the column cannot hold such a value; a column without any value fits all."""
-    if operator == "exists" or not cells.present.any():
-        return None
-    one = value[0] if isinstance(value, tuple) else value
-    needed = _NEEDS.get(operator, kind_of(one))
-    if cells.kind == needed:
-        return None
-    return Problem(
-        f"rule {rule!r} tests this column with a {needed} value, but the column holds "
-        f"{cells.kind or cells.type}",
-        f"{where}.{operator}",
-        repr(list(value) if isinstance(value, tuple) else value),
-        f"a {cells.kind} value" if cells.kind else "only exists",
-    )
-
-
-def _test(cells: _Cells, operator: str, value: Any) -> NDArray[np.bool_]:
-    """One operator on one column of fitting kind, shape (n,)."""
-    if operator == "exists":
-        return cells.present if value else ~cells.present
-    if operator in {"ne", "not_in"}:
-        return ~_test(cells, {"ne": "eq", "not_in": "in"}[operator], value)
-    if not cells.present.any():
-        return np.zeros_like(cells.present)
-    column = cells.values
-    if cells.kind == "number":
-        compare: dict[str, Any] = {
-            "eq": np.equal,
-            "in": np.isin,
-            "lt": np.less,
-            "lte": np.less_equal,
-            "gt": np.greater,
-            "gte": np.greater_equal,
-        }
-        result: NDArray[np.bool_] = compare[operator](column, value)
-        return result
-    if operator == "matches":
-        return _bools(pc.match_substring_regex(column, value))
-    if operator == "contains":
-        return _bools(pc.match_substring(column, value))
-    wanted = pa.array([value] if operator == "eq" else list(value), type=cells.type)
-    return _bools(pc.is_in(column, value_set=wanted))

@@ -8,6 +8,7 @@ they do not know, never True when it is wrong: what is proved here is reported a
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable
@@ -17,10 +18,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.policy.conditions import Condition, Kind, kind_of
+from toolkit.policy.cells import Kind, kind_of
+from toolkit.policy.conditions import Condition
 
 MAX_CLAUSES = 64
-"""A condition of more clauses is not analysed."""
+MAX_VALUES = 500
+"""A condition of more clauses, or of more values in all its tests, is not analysed."""
 
 Value = tuple[Kind, str | float | bool]
 Atom = tuple[str, str]
@@ -125,6 +128,8 @@ class Domain:
 
 def clauses(condition: Condition) -> list[Clause] | None:
     """The condition as a union of clauses, without contradictory ones; None: too many."""
+    if _count(condition) > MAX_VALUES:
+        return None
     try:
         return _condition(condition, negated=False)
     except _TooManyError:
@@ -133,11 +138,23 @@ def clauses(condition: Condition) -> list[Clause] | None:
 
 def clause_within(inner: Clause, outer: Clause) -> bool:
     """Whether every request in ``inner`` is in ``outer``, for certain."""
-    return all(inner.get(column, Domain()).within(domain) for column, domain in outer.items())
+    # No operator lets every value through, so a column that only ``outer`` restricts decides.
+    return outer.keys() <= inner.keys() and all(
+        inner[column].within(domain) for column, domain in outer.items()
+    )
 
 
 class _TooManyError(Exception):
     pass
+
+
+def _count(condition: Condition) -> int:
+    """How many values the condition compares with."""
+    inner = [*(condition.all or ()), *(condition.any or ())]
+    if condition.not_ is not None:
+        inner.append(condition.not_)
+    own = sum(len(v) if isinstance(v, tuple) else 1 for _, _, v in condition.tests())
+    return own + sum(_count(part) for part in inner)
 
 
 def _condition(condition: Condition, *, negated: bool) -> list[Clause]:
@@ -210,6 +227,7 @@ _PRESENT = Domain(missing=False)
 _MISSING = Domain(allowed=frozenset())
 
 
+@functools.lru_cache(maxsize=4096)
 def _holds(atom: Atom, text: str) -> bool:
     operator, pattern = atom
     if operator == "contains":

@@ -16,15 +16,22 @@ from toolkit.policy.conditions import Condition
 from toolkit.policy.domains import Clause, clause_within, clauses
 from toolkit.policy.model import DegradeStep, Policy
 
+MAX_EFFORT = 20_000
+"""Pairs of clauses compared before the remaining rules are taken on trust: a fraction of a second."""
+
 
 def unreachable_rules(rules: Sequence[tuple[int, str, Condition]]) -> list[Problem]:
     """The rules, as (index, name, condition) in order, that can never be the first to match."""
     earlier: list[tuple[str, Clause]] = []
     found: list[Problem] = []
+    effort = 0
     for i, name, condition in rules:
         parts = clauses(condition)
         if parts is None:
             continue
+        effort += len(parts) * len(earlier)
+        if effort > MAX_EFFORT:
+            break
         takers = [_taker(part, earlier) for part in parts]
         if not parts:
             found.append(

@@ -18,7 +18,7 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_str(self, text: str) -> yaml.ScalarNode:
         node: yaml.ScalarNode = super().represent_str(text)
-        if not isinstance(scalar(text), str) or "\n" in text:
+        if not isinstance(scalar(text), str) or not text.isprintable():
             node.style = '"'
         return node
 

@@ -1,0 +1,383 @@
+"""A policy is a checked, frozen value that reads, writes, compiles and shows itself."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pydantic
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reference_conditions import conditions
+from toolkit.errors import PolicyError
+from toolkit.policy import (
+    ModelStep,
+    Policy,
+    chain_names,
+    compile_plan,
+    json_schema,
+    list_policies,
+    load_policy,
+    parse_policy,
+)
+from toolkit.policy.check import check
+from toolkit.policy.nodes import scalar
+from toolkit.schema import ERROR_LABELS, ErrorType
+
+EXAMPLE = (Path(__file__).parent / "example_policy.yaml").read_text(encoding="utf-8")
+SCHEMA = jsonschema.Draft202012Validator(json_schema())
+STEP_0 = "chains.cheap_first.steps.0"
+LOG_MODELS = ("claude-3-5-sonnet-20240620", "gpt-4o-mini-2024-07-18")
+
+
+@pytest.fixture
+def policy():
+    """The example of a policy with everything in it."""
+    return parse_policy(EXAMPLE, "example.yaml")
+
+
+names = st.one_of(st.sampled_from(["a", "on", "1", "1e-3", "gpt-4.1", "null"]), st.text(min_size=1))
+names = names.filter(lambda name: name != "default" and len(name) <= 200)
+times = st.one_of(st.none(), st.floats(0.001, 1e6), st.integers(1, 99))
+errors = st.one_of(st.none(), st.lists(st.sampled_from(ERROR_LABELS), max_size=3))
+
+
+@st.composite
+def policies(draw):
+    """Policies with names, texts and numbers that YAML finds hard."""
+
+    def some(strategy):
+        return st.lists(strategy, min_size=1, max_size=3)
+
+    models = draw(st.dictionaries(names, st.builds(dict, log=st.none() | names), min_size=1))
+    model_step = st.fixed_dictionaries(
+        {"model": st.sampled_from(list(models))},
+        optional={"timeout_s": times, "retries": st.integers(0, 10), "backoff_s": st.floats(0, 9)},
+    )
+    degrade = st.fixed_dictionaries(
+        {"degrade": st.just("message"), "text": st.text(min_size=1)},
+        optional={"quality": st.floats(0, 1), "latency_s": st.floats(0, 5)},
+    )
+    steps = st.builds(
+        lambda asks, last: [*asks, *last], some(model_step), st.lists(degrade, max_size=1)
+    )
+    chain = st.fixed_dictionaries(
+        {"steps": steps},
+        optional={"deadline_s": times, "retry_on": errors, "fallback_on": errors},
+    )
+    chains = draw(st.dictionaries(names, chain, min_size=1, max_size=3))
+    use = st.sampled_from(list(chains))
+    routes = [
+        {
+            "name": name,
+            "when": draw(conditions),
+            **draw(
+                st.sampled_from(
+                    [
+                        {"use": draw(use)},
+                        {
+                            "split": [{"use": draw(use), "weight": draw(st.floats(0.1, 9))}],
+                            "sticky_by": "user",
+                        },
+                    ]
+                )
+            ),
+        }
+        for name in draw(st.lists(names, max_size=3, unique=True))
+    ]
+    data = {
+        "policy": draw(names),
+        "description": draw(st.text()),
+        "goals": draw(st.sampled_from([{}, {"quality": {"min": 0.5, "max": 1.0}}])),
+        "models": models,
+        "routes": routes,
+        "default": draw(use),
+        "chains": chains,
+    }
+    try:
+        return Policy.model_validate(data)
+    except PolicyError:  # a rule that is never reached
+        return Policy.model_validate({**data, "routes": []})
+
+
+@settings(deadline=None, max_examples=50)
+@given(policies())
+def test_policy_reads_back_what_it_writes(policy):
+    """Writing a policy as YAML and reading it gives an equal policy with an equal digest."""
+    text = policy.to_yaml()
+    again = parse_policy(text)
+    assert again == policy
+    assert hash(again) == hash(policy)
+    assert again.digest == policy.digest
+    assert again.to_yaml() == text
+    assert list(again.models) == list(policy.models)
+    SCHEMA.validate(policy.to_data())
+
+
+@settings(deadline=None, max_examples=50)
+@given(policies())
+def test_other_readers_of_yaml_agree(policy):
+    """What is written means the same to PyYAML, whose YAML 1.1 has more traps."""
+    assert yaml.safe_load(policy.to_yaml()) == policy.to_data()
+
+
+@settings(deadline=None, max_examples=50)
+@given(policies())
+def test_card_and_plan_of_any_policy(policy):
+    """Every policy can be shown and compiled."""
+    assert policy._repr_html_().startswith("<div")
+    plan = compile_plan(policy, None)
+    assert plan.chain_start[-1] == len(plan.step_model)
+    assert set(plan.model_column) == {-1}
+
+
+def test_yaml_looks_like_the_example(policy):
+    """What a person wrote compactly is written compactly, without what is default."""
+    expected = EXAMPLE.replace(", backoff_s: 0.5", "").replace("1.00", "1")
+    expected = expected.replace('"(?i)passport|iban"', "(?i)passport|iban")
+    expected = expected.replace(
+        '"We could not answer right now."', "We could not answer right now."
+    )
+    expected = expected.replace("    steps: [{model: large", "    steps:\n      - {model: large")
+    expected = expected.replace("retries: 2}]", "retries: 2}")
+    assert policy.to_yaml().replace("'", "") == expected
+
+
+def test_schema_accepts_the_example_and_refuses_mistakes():
+    """The JSON Schema for editors takes a good file and finds the usual mistakes."""
+    SCHEMA.check_schema(SCHEMA.schema)
+    assert SCHEMA.is_valid(yaml.safe_load(EXAMPLE))
+    for name in list_policies():
+        assert SCHEMA.is_valid(load_policy(name).to_data())
+    for old, new in [
+        ("timeout_s: 4", "timeout: 4"),
+        ("retries: 1", "retries: 11"),
+        ("quality: {min: 0.85}", "quality: {min: 85}"),
+        ("lt: 400", "less: 400"),
+        ("default: strong_only", ""),
+    ]:
+        assert not SCHEMA.is_valid(yaml.safe_load(EXAMPLE.replace(old, new)))
+
+
+def test_policy_is_frozen(policy):
+    """Nothing in a policy can be set."""
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        policy.default = "cheap_first"
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        policy.chains["cheap_first"].deadline_s = 3
+
+
+def test_policy_is_its_own_key(policy):
+    """Equal policies are one key, pickle keeps equality, and any change makes another."""
+    same = parse_policy("# a comment\n" + EXAMPLE.replace("max: 4}", "max: 4.0}"))
+    other = policy.with_value("goals.latency_p95_s.max", 5)
+    assert {policy: 1}[same] == 1
+    assert same.model_dump_json() == policy.model_dump_json()
+    assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301
+    assert other != policy
+    assert other.digest != policy.digest
+    assert policy != "tiered"
+
+
+SECOND = "routes.0.when.all.0.category.in.1"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "read"),
+    [
+        (f"{STEP_0}.timeout_s", 2, lambda p: p.chains["cheap_first"].steps[0].timeout_s),
+        ("chains.strong_only.deadline_s", 7, lambda p: p.chains["strong_only"].deadline_s),
+        (SECOND, "x", lambda p: p.routes[0].when.all[0].columns["category"].in_[1]),
+        ("routes.2.split.1.weight", 50, lambda p: p.routes[2].split[1].weight),
+        ("goals.latency_mean_s.max", 3, lambda p: p.goals.latency_mean_s.max),
+        ("goals.quality", None, lambda p: p.goals.quality),
+        ("description", "", lambda p: p.description),
+        ("models.small.log", "gpt-4.1", lambda p: p.log_name("small")),
+    ],
+)
+def test_with_value_replaces_one_value(policy, path, value, read):
+    """A new policy has the value; the old one is as it was."""
+    before = policy.to_yaml()
+    assert read(policy.with_value(path, value)) == value
+    assert policy.to_yaml() == before
+
+
+def test_with_value_takes_parts_and_dotted_names(policy):
+    """A part may be replaced by a part, and names in a path may hold dots."""
+    step = ModelStep(model="small", timeout_s=1)
+    assert policy.with_value("chains.strong_only.steps", [step]).chains["strong_only"].steps == (
+        step,
+    )
+    single = Policy.single("gpt-4.1")
+    assert single.with_value("chains.gpt-4.1.steps.0.timeout_s", 3).to_data()["chains"] == {
+        "gpt-4.1": {"steps": [{"model": "gpt-4.1", "timeout_s": 3}]}
+    }
+
+
+def test_with_value_on_goals_that_are_not_set():
+    """The first goal of a policy can be set by its path."""
+    assert Policy.single("m").with_value("goals.quality.min", 0.9).goals.quality.min == 0.9
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "chains.cheap.steps.0",
+            2,
+            r"chains has no such part; got 'cheap'; allowed: 'cheap_",
+        ),
+        ("chains.cheap_first.steps.3.timeout_s", 2, r"no such part; got '3'; allowed: 0 to 2"),
+        ("chains.cheap_first.steps.x", 2, r"steps has no such part; got 'x'"),
+        (f"{STEP_0}.timeout", 2, r"unknown key; got 'timeout'; allowed: 'timeout_s' \(did you mea"),
+        (f"{STEP_0}.timeout_s", -2, r"out of range; got the number -2; allowed: more than 0"),
+        ("goals.qualty.min", 1, r"goals\.qualty: unknown key; got 'qualty'; allowed: 'quality'"),
+        ("policy.name", "x", r"policy has no parts; got 'tiered'"),
+        ("default", "cheap", r"default: unknown chain; got 'cheap'; allowed: 'cheap_first' \(did"),
+        ("default", None, r"default: must be text; got nothing"),
+        ("rules.0.use", "x", r"the policy has no such part; got 'rules'; allowed: 'routes' \(did"),
+        ("", 1, r"unknown key; got ''"),
+    ],
+)
+def test_with_value_refuses_what_does_not_fit(policy, path, value, message):
+    """A wrong path or value is told with what is allowed there."""
+    with pytest.raises(PolicyError, match=message):
+        policy.with_value(path, value)
+
+
+def test_plan_of_the_example(policy):
+    """Chains and steps lie one after the other; limits that are not set are infinite."""
+    plan = compile_plan(policy, LOG_MODELS)
+    assert chain_names(policy) == ("cheap_first", "strong_only")
+    assert plan.chain_start.tolist() == [0, 3, 4]
+    assert plan.chain_deadline_s.tolist() == [20, np.inf]
+    assert plan.chain_max_cost_usd.tolist() == [0.02, np.inf]
+    assert plan.step_model.tolist() == [0, 1, -1, 1]
+    assert not plan.step_repeats.any()
+    assert plan.step_timeout_s.tolist() == [4, 10, np.inf, 10]
+    assert plan.step_retries.tolist() == [1, 0, 0, 2]
+    assert plan.step_backoff_s.tolist() == [0.5, 0.5, 0, 0.5]
+    assert plan.model_column.tolist() == [1, 0]
+    assert [array.dtype.str[1:] for array in plan] == (
+        ["i4", "f8", "f8", "i8", "i8", "i4", "b1", "f8", "i4"] + ["f8"] * 4 + ["i4", "i1"]
+    )
+
+
+def test_plan_of_errors_and_degrade_steps():
+    """Default and written error lists become bits; a degrade step keeps what it states."""
+    plan = compile_plan(
+        parse_policy("""
+policy: p
+models: {m: {bill_timeouts: none}}
+default: a
+chains:
+  a: {steps: [{model: m}, {degrade: message, text: Hm., quality: 0.2, cost_usd: 1, latency_s: 2}]}
+  b: {retry_on: [], fallback_on: [unknown, timeout], steps: [{model: m}]}
+"""),
+        ["m"],
+    )
+
+    def errors(bits):
+        return {e for e in ErrorType if bits >> e & 1}
+
+    transient = {
+        ErrorType.TIMEOUT,
+        ErrorType.RATE_LIMITED,
+        ErrorType.SERVER_ERROR,
+        ErrorType.CONNECTION,
+    }
+    never = {ErrorType.NONE, ErrorType.BAD_REQUEST, ErrorType.CANCELLED}
+    assert errors(plan.chain_retry_on[0]) == transient
+    assert errors(plan.chain_fallback_on[0]) == set(ErrorType) - never
+    assert errors(plan.chain_retry_on[1]) == set()
+    assert errors(plan.chain_fallback_on[1]) == {ErrorType.UNKNOWN, ErrorType.TIMEOUT}
+    assert (plan.step_quality[1], plan.step_cost_usd[1], plan.step_latency_s[1]) == (0.2, 1, 2)
+    assert plan.model_bill_timeouts.tolist() == [2]
+
+
+def test_plan_needs_the_models_in_the_log(policy):
+    """A name that the log does not have is an error, unless the model is for live calls only."""
+    with pytest.raises(
+        PolicyError, match=r"models\.small\.log: the dataset has no such model; got 'gpt"
+    ):
+        compile_plan(policy, ["claude-3-5-sonnet-20240620", "gpt-4o-mini"])
+    live = policy.with_value("models.small.log", None)
+    assert compile_plan(live, LOG_MODELS).model_column.tolist() == [-1, 0]
+
+
+def test_single_model_policy():
+    """It asks its model once without limits."""
+    policy = Policy.single("claude-3.5")
+    assert policy.policy == "claude-3.5"
+    assert compile_plan(policy, ["a", "claude-3.5"]).model_column.tolist() == [1]
+    assert policy.chains["claude-3.5"].steps == (ModelStep(model="claude-3.5"),)
+
+
+def test_shares_of_a_split(policy):
+    """Weights become shares of 1."""
+    assert policy.routes[2].shares == (("cheap_first", 0.9), ("strong_only", 0.1))
+    assert policy.routes[0].shares == (("cheap_first", 1.0),)
+
+
+def test_card_is_readable_and_escaped(policy):
+    """The table shows rules and chains in words and never lets text act as HTML."""
+    html = policy._repr_html_()
+    assert "category is one of &#x27;simple&#x27;, &#x27;relevance&#x27;" in html
+    assert "90 % cheap_first, 10 % strong_only, by user" in html
+    assert "small (up to 4 s, 1 retry) → large (up to 10 s) → say “We could not" in html
+    assert "quality: at least 0.85; cost_usd_per_1k: at most 1" in html
+    attack = "<img src=x onerror=alert(1)>"
+    for path in ("policy", "description", "routes.0.name", "routes.0.when.all.0.category.in.0"):
+        assert "<img" not in policy.with_value(path, attack)._repr_html_()
+
+
+def test_bundled_policies_are_without_findings():
+    """Every bundled policy is named after its file, explains itself and gives no warning."""
+    assert len(list_policies()) >= 4
+    for name in list_policies():
+        policy = load_policy(name)
+        assert policy.policy == name
+        assert len(policy.description) > 20
+        assert policy.goals.to_data()
+        assert check(policy).warnings == ()
+
+
+def test_policies_from_another_folder(tmp_path, monkeypatch):
+    """The folder of named policies can be set, and a path is always taken as a path."""
+    (tmp_path / "mine.yaml").write_text(EXAMPLE, encoding="utf-8-sig")
+    monkeypatch.setenv("DETOUR_POLICIES", str(tmp_path))
+    assert list_policies() == ["mine"]
+    assert load_policy("mine") == load_policy(tmp_path / "mine.yaml")
+    assert load_policy(Path(tmp_path, "mine.yaml")).policy == "tiered"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((text, text) for text in ("on", "yes", "010", "12:30", "1_000", "2024-01-01")),
+        ("1e-3", 0.001),
+        (".5", 0.5),
+        ("-7", -7),
+        ("true", True),
+        ("~", None),
+    ],
+)
+def test_scalars_are_read_as_json_would(text, value):
+    """What YAML 1.1 turns into something else stays text; only plain numbers are numbers."""
+    assert scalar(text) == value
+    assert type(scalar(text)) is type(value)
+
+
+def test_parsing_is_fast_enough_for_a_slider(policy):
+    """Reading and changing a policy each take a few milliseconds."""
+    start = time.perf_counter()
+    for i in range(10):
+        parse_policy(EXAMPLE)
+        policy.with_value("chains.cheap_first.steps.0.timeout_s", 1 + i)
+    assert (time.perf_counter() - start) / 10 < 0.05
