@@ -11,7 +11,7 @@ from toolkit.policy.words import condition_in_words, goals_in_words, route_in_wo
 if TYPE_CHECKING:
     from toolkit.policy.model import Policy
 
-_CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0;overflow-wrap:anywhere"
+_CELL = "text-align:left;vertical-align:top;padding:0.2em 0.8em 0.2em 0;overflow-wrap:break-word"
 
 
 def card(policy: Policy) -> str:
@@ -45,6 +45,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     body = "".join(row(cells, "td") for cells in rows)
     return (
-        "<table style='border-collapse:collapse;margin:0.6em 0'>"
+        "<table style='border-collapse:collapse;margin:0.6em 0;color:inherit'>"
         f"<thead>{row(head, 'th')}</thead><tbody>{body}</tbody></table>"
     )

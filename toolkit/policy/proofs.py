@@ -17,7 +17,7 @@ from toolkit.policy.domains import Clause, clause_within, clauses
 from toolkit.policy.model import DegradeStep, Policy
 
 MAX_EFFORT = 20_000
-"""Pairs of clauses compared before the remaining rules are taken on trust: a fraction of a second."""
+"""Pairs of clauses compared before the remaining rules are taken on trust; bounds the time."""
 
 
 def unreachable_rules(rules: Sequence[tuple[int, str, Condition]]) -> list[Problem]:
