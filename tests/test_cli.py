@@ -165,6 +165,15 @@ def test_datasets_and_policies_are_listed(folder):
     assert names == ["careful", "simple"]
 
 
+def test_an_empty_store_says_what_to_do(tmp_path, monkeypatch):
+    """Without any dataset the list is empty, and a sentence says how to get one."""
+    monkeypatch.setenv("DETOUR_DB", str(tmp_path / "lab.duckdb"))
+    monkeypatch.setenv("DETOUR_BUNDLED", str(tmp_path))
+    done = run("datasets", "--json")
+    assert json.loads(done.stdout) == {"datasets": []}
+    assert "import a log" in done.stderr
+
+
 def test_import_says_what_came_in(folder):
     """An import counts requests, models and outcomes; the same file again changes nothing."""
     first = run("import", "log.csv", "--as", "again")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from toolkit.cli.app import JsonArg, app, show
+from toolkit.cli.app import JsonArg, app, say, show
 from toolkit.cli.text import clean, collected_text, imported_text, table, title
 
 
@@ -61,6 +61,8 @@ def datasets_command(as_json: JsonArg = False) -> None:
     from toolkit.logs.datasets import list_datasets
 
     found = list_datasets()
+    if not found:
+        say("There is no dataset yet: import a log, or collect answers.")
     text = table(
         ("dataset", "requests", "models", "outcomes", "complete", "source"),
         [
