@@ -1,89 +1,25 @@
-"""A dataset as the replay driver reads it, and the stated rule for what the log did not observe.
-
-A log holds one outcome per (request, model). The first call to a model is answered by that
-outcome as it stands. A *further* call to the same model for the same request is imputed:
-
-- An error that is a property of the request (a refused prompt, an answer that cannot be parsed)
-  comes back as it was.
-- Otherwise a transient error is drawn with that model's rate in the same ten minutes of the log
-  (of the whole log where it has no timestamps), and latency comes from an outcome of that model
-  with the same fate, drawn at random.
-- The answer's quality and cost are the logged ones where the log holds an answer that only came
-  too late; else quality is that model's mean over answered requests of the same category, and
-  cost comes with the drawn latency.
-
-Draws are keyed on (seed, request, model, attempt), see ``keys``.
-"""
+"""Reads a dataset's replay columns once: keys, categories, time windows, and retry rates."""
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from toolkit.engine.compiled import compiled, inlined
-from toolkit.engine.keys import Purpose, text_keys, uniform
-from toolkit.schema import CATEGORY, REQUEST_ID, TIMESTAMP, TRANSIENT, ErrorType
+from toolkit.engine.compiled import compiled
+from toolkit.engine.keys import text_keys
+from toolkit.engine.outcomes import FIRST_TRANSIENT, LAST_TRANSIENT, Observed
+from toolkit.schema import CATEGORY, REQUEST_ID, TIMESTAMP, TRANSIENT
 
 if TYPE_CHECKING:
     from toolkit.logs.datasets import Dataset
 
 WINDOW_S = 600.0
 """Seconds of log over which a model's transient-error rate is taken."""
-
-_TIMEOUT = int(ErrorType.TIMEOUT)
-_FIRST_TRANSIENT, _LAST_TRANSIENT = int(min(TRANSIENT)), int(max(TRANSIENT))
-"""The transient errors' codes follow one another."""
-_ERROR, _OUTCOME = int(Purpose.ERROR), int(Purpose.OUTCOME)
-
-
-class Observed(NamedTuple):
-    """The columns of one dataset: n requests, m models, c categories, w time windows."""
-
-    observed: NDArray[np.bool_]
-    """(n, m)"""
-    quality: NDArray[np.float64]
-    """(n, m) 0 to 1, NaN where not measured"""
-    cost_usd: NDArray[np.float64]
-    """(n, m) NaN where not measured"""
-    input_cost_usd: NDArray[np.float64]
-    """(n, m) the part of the cost that is due for the input, NaN where unknown; (0, m) unless a
-    policy bills timed-out calls for their input only"""
-    latency_s: NDArray[np.float64]
-    """(n, m) NaN where not measured"""
-    error: NDArray[np.int8]
-    """(n, m) codes of ErrorType"""
-    request_key: NDArray[np.uint64]
-    """(n,)"""
-    model_key: NDArray[np.uint64]
-    """(m,)"""
-    category: NDArray[np.int32]
-    """(n,) 0 to c - 1"""
-    window: NDArray[np.int32]
-    """(n,) 0 to w - 1"""
-    mean_quality: NDArray[np.float64]
-    """(c, m) over answered, graded requests; NaN where there is none in the whole log"""
-    error_rate: NDArray[np.float64]
-    """(w, m, 4) cumulative rates of the transient errors, in the order of schema.TRANSIENT"""
-    pool_start: NDArray[np.int64]
-    """(2 m + 1,) of each model: first its answered rows, then its transient errors"""
-    pool: NDArray[np.int32]
-    """rows of the dataset, indexed by pool_start"""
-
-
-class Outcome(NamedTuple):
-    """What one attempt gave, after the caller's timeout."""
-
-    error: Any
-    latency_s: float
-    cost_usd: float
-    quality: float
-    imputed: bool
-
 
 _cache: weakref.WeakKeyDictionary[Dataset, Observed] = weakref.WeakKeyDictionary()
 
@@ -168,8 +104,8 @@ def _tally(
                 continue
             error = log.error[i, k]
             seen[log.window[i], k] += 1
-            if _FIRST_TRANSIENT <= error <= _LAST_TRANSIENT:
-                failed[log.window[i], k, error - _FIRST_TRANSIENT] += 1
+            if FIRST_TRANSIENT <= error <= LAST_TRANSIENT:
+                failed[log.window[i], k, error - FIRST_TRANSIENT] += 1
             elif error:
                 continue
             elif not np.isnan(log.quality[i, k]):
@@ -191,7 +127,7 @@ def _fill_pools(log: Any, timed: Any, end: Any) -> None:
     for i in range(log.observed.shape[0]):
         for k in range(log.observed.shape[1]):
             error = log.error[i, k]
-            if not log.observed[i, k] or error > _LAST_TRANSIENT:
+            if not log.observed[i, k] or error > LAST_TRANSIENT:
                 continue
             fate = 2 * k + (1 if error else 0)
             if timed[fate] and np.isnan(log.latency_s[i, k]):
@@ -238,50 +174,3 @@ def _input_cost(dataset: Dataset) -> NDArray[np.float64]:
         if (price >= 0).all():
             share[:, k] = np.minimum(tokens[:, 0] * price[0], cost)
     return share
-
-
-@inlined
-def attempt_outcome(
-    log: Any, seed: Any, row: Any, model: Any, attempt: Any, again: Any, timeout_s: Any, bill: Any
-) -> Any:
-    """Answer one call to dataset column ``model`` for request ``row`` from the log.
-
-    ``again`` is true where this request has called the model before; ``bill`` says what a
-    timed-out call costs (0 in full, 1 its input, 2 nothing).
-    """
-    error: Any = np.int64(log.error[row, model])
-    latency = log.latency_s[row, model]
-    cost = log.cost_usd[row, model]
-    billed_row = row
-    quality = log.quality[row, model]
-    transient = _FIRST_TRANSIENT <= error <= _LAST_TRANSIENT
-    if again and (error == 0 or transient):
-        answered = error == 0
-        u = uniform(seed, log.request_key[row], log.model_key[model], attempt, _ERROR)
-        error = 0
-        for j in range(log.error_rate.shape[2]):
-            if u < log.error_rate[log.window[row], model, j]:
-                error = np.int64(_FIRST_TRANSIENT + j)
-                break
-        fate = 2 * model + (1 if error else 0)
-        size = log.pool_start[fate + 1] - log.pool_start[fate]
-        if size > 0:
-            u = uniform(seed, log.request_key[row], log.model_key[model], attempt, _OUTCOME)
-            drawn = log.pool[log.pool_start[fate] + np.int64(u * size)]
-            latency = log.latency_s[drawn, model]
-            if error or not answered:
-                cost = log.cost_usd[drawn, model]
-                billed_row = drawn
-        else:
-            latency = cost = np.nan
-        if error:
-            quality = 0.0
-        elif not answered:
-            quality = log.mean_quality[log.category[row], model]
-    if latency > timeout_s:
-        error, latency, quality = _TIMEOUT, timeout_s, 0.0
-        if bill == 1:
-            cost = log.input_cost_usd[billed_row, model]
-        elif bill == 2:
-            cost = 0.0
-    return Outcome(np.int64(error), latency, cost, quality, again)
