@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
     from toolkit.evaluate.summary import Summary
 
+ANSWERED = "answered"
 POINTS = 201
 """A curve has at most so many points, whatever the number of requests."""
 
@@ -44,16 +45,19 @@ class Curve:
 
 
 def endings_by_route(replay: Replay) -> Endings:
-    """How the requests of each rule end: accepted, degraded, error or unobserved."""
-    code = np.where(replay.route < 0, len(replay.route_names) - 1, replay.route)
-    return _endings(replay.route_names, tuple(s.label for s in Status), code, replay.status)
+    """How the requests of each rule end: by which model answered, degraded, error, unobserved."""
+    row = np.where(replay.route < 0, len(replay.route_names) - 1, replay.route)
+    k = len(replay.model_names)
+    way = np.where(replay.status == Status.ACCEPTED, replay.model, k - 1 + replay.status)
+    others = tuple(s.label for s in Status if s is not Status.ACCEPTED)
+    return _endings(replay.route_names, replay.model_names + others, row, way)
 
 
 def endings_by_model(replay: Replay) -> Endings:
     """How the calls to each model end: answered, or with which error."""
     calls = replay.attempt_table
     error = calls.column("error").to_numpy()
-    ways = tuple("answered" if e is ErrorType.NONE else e.label for e in ErrorType)
+    ways = tuple(ANSWERED if e is ErrorType.NONE else e.label for e in ErrorType)
     return _endings(replay.model_names, ways, calls.column("model").to_numpy(), error)
 
 

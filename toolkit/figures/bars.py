@@ -6,30 +6,37 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from toolkit.evaluate.breakdown import Endings
+from toolkit.evaluate.breakdown import ANSWERED, Endings
 from toolkit.evaluate.format import count, percent, usd_per_1k
 from toolkit.figures import theme
 
-BAR = 34
+BAR = 30
 """Height of one bar with its gap, pixels."""
 _WIDTH = 24
 _SHADES = (theme.ERROR, "#E8616E", "#F0929B", "#B01E2E", "#8C1522")
 
 
-def endings_figure(endings: Endings, what: str, height: int | None = None) -> go.Figure:
-    """How requests or calls (``what``) end, a bar per route or model; red is errors only."""
+def endings_figure(
+    endings: Endings, what: str, colours: Mapping[str, str], height: int | None = None
+) -> go.Figure:
+    """How requests or calls (``what``) end, a bar per route or model; red is errors only.
+
+    ``colours`` are those of the models, for the parts that they answered.
+    """
     names = [theme.wrapped(name, _WIDTH) for name in endings.names]
-    fig = theme.figure(height or 96 + BAR * len(names), f"How the {what} of each end")
+    fig = theme.figure(height or 84 + BAR * len(names), f"How the {what} of each end")
     errors = iter(_SHADES * 3)
     for j, way in enumerate(endings.ways):
         if not endings.count[:, j].any():
             continue
-        colour = theme.GOAL if way == "answered" else theme.STATUS.get(way)
+        colour: str | list[str] | None = theme.STATUS.get(way) or colours.get(way)
+        if way == ANSWERED:
+            colour = [colours.get(name, theme.NEUTRAL) for name in endings.names]
         fig.add_trace(
             go.Bar(
                 y=names,
                 x=endings.share[:, j],
-                name=way.replace("_", " "),
+                name=theme.plain(way.replace("_", " ")),
                 orientation="h",
                 marker={"color": colour or next(errors), "line": {"width": 0}},
                 customdata=[
@@ -44,7 +51,7 @@ def endings_figure(endings: Endings, what: str, height: int | None = None) -> go
             )
         )
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
-    fig.update_xaxes(tickformat=".0%", range=[0, 1], title=f"share of {what}")
+    fig.update_xaxes(tickformat=".0%", range=[0, 1])
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 
@@ -53,7 +60,7 @@ def cost_figure(
     costs: Mapping[str, float], colours: Mapping[str, str], height: int | None = None
 ) -> go.Figure:
     """What each model adds to the cost of 1,000 requests."""
-    fig = theme.figure(height or 96 + BAR * len(costs), "Cost of 1,000 requests by model")
+    fig = theme.figure(height or 56 + BAR * len(costs), "Cost of 1,000 requests by model")
     labels = [usd_per_1k(value) for value in costs.values()]
     fig.add_trace(
         go.Bar(
@@ -72,6 +79,7 @@ def cost_figure(
             showlegend=False,
         )
     )
-    fig.update_xaxes(title="cost per 1,000 requests, USD", tickprefix="$", rangemode="tozero")
+    fig.update_layout(margin={"t": 8})
+    fig.update_xaxes(tickprefix="$", rangemode="tozero")
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig

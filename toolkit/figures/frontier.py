@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
@@ -16,6 +17,8 @@ from toolkit.policy.model import Goals
 _SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
 DECADES = 30
 """A cost axis is logarithmic where the largest is this many times the smallest."""
+NEAR = 0.14
+"""Markers closer than this in quality would stand in each other's label."""
 FEW = 10
 """Up to so many single models each have their name beside them."""
 
@@ -39,15 +42,15 @@ def frontier_figure(
     if len(rows) <= FEW:
         named = {row.name for row in rows}
     singles = [row for row in rows if row.kind == "single"]
-    _points(fig, singles, "single models", colours, named)
-    for row in rows:
-        if row.kind != "single":
-            _points(fig, [row], row.name, {}, named)
-    _policy(fig, summary)
-
     costs = [row.cost_usd_per_1k.value for row in rows] + [summary.cost_usd_per_1k.value]
     positive = [c for c in costs if c > 0]
     log = bool(positive) and min(costs) > 0 and max(positive) > DECADES * min(positive)
+    sides = _sides([row for row in rows if row.name in named], summary, log)
+    _points(fig, singles, "single models", colours, sides)
+    for row in rows:
+        if row.kind != "single":
+            _points(fig, [row], row.name, {}, sides)
+    _policy(fig, summary)
     fig.update_xaxes(
         title="cost per 1,000 requests, USD" + (" (logarithmic)" if log else ""),
         type="log" if log else "linear",
@@ -58,8 +61,10 @@ def frontier_figure(
         dtick=1 if log else None,
     )
     fig.update_yaxes(title="quality, 0 to 1")
+    if log:
+        fig.update_xaxes(range=[math.log10(min(costs) / 2), math.log10(max(costs) * 3)])
     if goals:
-        _goals(fig, goals, log)
+        _goals(fig, goals, min(costs) / 2 if log else 0)
     return fig
 
 
@@ -68,7 +73,7 @@ def _points(
     rows: list[Baseline],
     name: str,
     colours: Mapping[str, str],
-    named: set[str],
+    sides: Mapping[str, str],
 ) -> None:
     many = len(rows) > FEW
     fig.add_trace(
@@ -77,16 +82,16 @@ def _points(
             y=[row.quality.value for row in rows],
             name=theme.plain(name),
             mode="markers+text",
-            text=[theme.plain(row.name) if row.name in named else "" for row in rows],
-            textposition="top center",
+            text=[theme.plain(row.name) if row.name in sides else "" for row in rows],
+            textposition=[sides.get(row.name, "top center") for row in rows],
             textfont={"size": 12},
             cliponaxis=False,
             marker={
                 "symbol": [_SYMBOLS[row.kind] for row in rows],
-                "size": [9 if many and row.name not in named else 12 for row in rows],
+                "size": [9 if many and row.name not in sides else 12 for row in rows],
                 "color": [colours.get(row.name, theme.NEUTRAL) for row in rows],
                 "line": {"width": 2},
-                "opacity": [0.6 if many and row.name not in named else 1 for row in rows],
+                "opacity": [0.6 if many and row.name not in sides else 1 for row in rows],
             },
             customdata=[
                 _hover(row.name, row.quality, row.cost_usd_per_1k, row.latency_mean_s)
@@ -95,6 +100,22 @@ def _points(
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
+
+
+def _sides(rows: list[Baseline], summary: Summary, log: bool) -> dict[str, str]:
+    """Where each label stands: above its marker, or below where another one is just above it."""
+    scale = math.log10 if log else float
+    ends = [(r.cost_usd_per_1k.value, r.quality.value) for r in rows]
+    ends.append((summary.cost_usd_per_1k.value, summary.quality.value))
+    marks = [(scale(cost), quality) for cost, quality in ends]
+    width = max(x for x, _ in marks) - min(x for x, _ in marks) or 1.0
+    left = min(x for x, _ in marks)
+    sides = {}
+    for row, (x, y) in zip(rows, marks, strict=False):
+        crowded = any(0 < y2 - y < NEAR and abs(x2 - x) < width / 2 for x2, y2 in marks)
+        inwards = "right" if x - left < width / 2 else "center"
+        sides[row.name] = f"{'bottom' if crowded else 'top'} {inwards}"
+    return sides
 
 
 def _policy(fig: go.Figure, summary: Summary) -> None:
@@ -137,7 +158,7 @@ def _hover(name: str, quality: Estimate, cost: Estimate, latency: Estimate) -> s
     return "<br>".join([f"<b>{theme.plain(name)}</b>", *map(theme.plain, lines)])
 
 
-def _goals(fig: go.Figure, goals: Goals, log: bool) -> None:
+def _goals(fig: go.Figure, goals: Goals, left: float) -> None:
     """Shade what is good enough: above the quality asked for and below the cost allowed."""
     floor = goals.quality.min if goals.quality else None
     ceiling = goals.cost_usd_per_1k.max if goals.cost_usd_per_1k else None
@@ -148,7 +169,7 @@ def _goals(fig: go.Figure, goals: Goals, log: bool) -> None:
         type="rect",
         xref="x domain" if ceiling is None else "x",
         yref="paper" if floor is None else "y",
-        x0=0 if ceiling is None or not log else 1e-9,
+        x0=0 if ceiling is None else left,
         x1=1 if ceiling is None else ceiling,
         y0=0 if floor is None else floor,
         y1=1.0,
@@ -160,10 +181,10 @@ def _goals(fig: go.Figure, goals: Goals, log: bool) -> None:
         text="goal",
         showarrow=False,
         xref="x domain",
-        yref="y domain" if floor is None else "y",
+        yref="y domain",
         x=0.01,
-        y=0.99 if floor is None else floor,
+        y=0.99,
         xanchor="left",
-        yanchor="top" if floor is None else "bottom",
+        yanchor="top",
         font={"color": theme.GOAL, "size": 12},
     )

@@ -38,12 +38,12 @@ def latency_figure(
                 mode="markers+text",
                 marker={"color": theme.POLICY, "size": 10},
                 text=[f"p50 {seconds(curve.p50)}", f"p95 {seconds(curve.p95)}"],
-                textposition=["middle right", "bottom right"],
+                textposition="bottom right",
                 hoverinfo="skip",
                 showlegend=False,
                 cliponaxis=False,
             )
         )
-    fig.update_xaxes(title="latency, seconds", rangemode="tozero", ticksuffix=" s")
+    fig.update_xaxes(rangemode="tozero", ticksuffix=" s")
     fig.update_yaxes(title="share of requests", tickformat=".0%", range=[0, 1.04], dtick=0.25)
     return fig

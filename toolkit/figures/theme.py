@@ -33,12 +33,13 @@ ERROR = "#D62839"
 DEGRADED = "#F2A900"
 UNOBSERVED = "#9AA5AE"
 NEUTRAL = "#8A97A3"
+ACCEPTED = "#5F7387"
 GOAL = "#009E73"
 TEXT = "#6B7783"
 GRID = "rgba(128, 140, 152, 0.22)"
 
 STATUS: Mapping[str, str] = MappingProxyType(
-    {"accepted": GOAL, "degraded": DEGRADED, "error": ERROR, "unobserved": UNOBSERVED}
+    {"accepted": ACCEPTED, "degraded": DEGRADED, "error": ERROR, "unobserved": UNOBSERVED}
 )
 CONFIG: Mapping[str, Any] = MappingProxyType(
     {

@@ -1,0 +1,1 @@
+"""What the pages share: cached loaders, the draft of a policy, widgets. It computes nothing."""

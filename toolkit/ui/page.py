@@ -1,0 +1,63 @@
+"""How every page begins: its question, badges, and a way on where there is nothing to show."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import streamlit as st
+
+from toolkit.errors import DataError
+from toolkit.policy.plan import unknown_models
+from toolkit.ui import loaders, sidebar, states
+from toolkit.ui.shell import shell
+from toolkit.ui.starter import NAME as STARTER
+from toolkit.ui.view import View
+
+
+def _stop() -> NoReturn:
+    st.stop()
+    raise AssertionError  # the line above does not return
+
+
+def begin(question: str, needs_fit: bool = True) -> View:
+    """Draw the title and return the view; where there is none, say what to do and stop.
+
+    With ``needs_fit`` the policy must fit the data, so that there is a replay.
+    """
+    if sidebar.VIEW not in st.session_state:
+        st.switch_page(shell(), query_params=st.query_params.to_dict())
+    st.title(question, anchor=False)
+    state = st.session_state.get(sidebar.VIEW)
+    states.stray_note()
+    if isinstance(state, states.BrokenFile):
+        states.broken_file(state)
+    elif isinstance(state, View):
+        if state.dataset.simulated:
+            st.badge("Simulated data: no model gave these answers", color="gray")
+        if not state.check.errors or not needs_fit:
+            return state
+        misfit(state)
+    else:
+        states.no_dataset()
+    _stop()
+
+
+def misfit(view: View) -> None:
+    """Say what the data lacks for this policy, and offer what fits."""
+    found = loaders.policies()
+    fitting = [(name, name) for name, one in found.items() if sidebar.fits(one, view.dataset)]
+    fitting.append((STARTER, "A suggestion for this data"))
+    states.does_not_fit(view.policy, view.check.errors, fitting)
+    states.other_datasets(_homes(view))
+
+
+def _homes(view: View) -> list[str]:
+    homes = []
+    for info in loaders.infos()[:8]:
+        try:
+            data = loaders.dataset(info.name, info.digest)
+        except DataError:
+            continue
+        if not unknown_models(view.policy, data.models):
+            homes.append(info.name)
+    return homes

@@ -1,0 +1,180 @@
+"""Four numbers: cost, quality, latency, errors, each with interval, n and change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from toolkit.evaluate.compare import Difference
+from toolkit.evaluate.format import (
+    MINUS,
+    count,
+    number,
+    percent,
+    points_interval,
+    seconds,
+    usd_interval,
+    usd_per_1k,
+)
+from toolkit.evaluate.goals import GoalResult
+from toolkit.evaluate.intervals import Estimate
+from toolkit.ui.text import bold, literal
+from toolkit.ui.view import View
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number as it is shown."""
+
+    label: str
+    help: str
+    estimate: Estimate
+    show: Callable[[float], str]
+    change: str = ""
+    """against the baseline, in words"""
+    better: bool | None = None
+    """None: could be chance, or no change"""
+    goal: GoalResult | None = None
+
+
+def tiles(view: View) -> tuple[Tile, ...]:
+    """The four numbers of a view."""
+    s, c, b = view.summary, view.comparison, view.base_summary
+    goals = {goal.name: goal for goal in s.goals}
+    p95 = f"from {seconds(b.latency_p95_s.value)}" if b.latency_p95_s.n else ""
+    return (
+        Tile(
+            "Cost per 1,000 requests",
+            "All attempts together, also failed and repeated ones.",
+            s.cost_usd_per_1k,
+            usd_per_1k,
+            _change(c.cost_usd_per_1k, usd_interval(c.cost_usd_per_1k, sign=True)),
+            _better(c.cost_usd_per_1k, less=True),
+            goals.get("cost_usd_per_1k"),
+        ),
+        Tile(
+            "Quality, 0 to 1",
+            "Mean grade of the answers. An error counts as 0, a message as its step states.",
+            s.quality,
+            number,
+            _change(c.quality, points_interval(c.quality)),
+            _better(c.quality, less=False),
+            goals.get("quality"),
+        ),
+        Tile(
+            "p95 latency",
+            "19 of 20 requests take no longer, with all their attempts and waits.",
+            s.latency_p95_s,
+            seconds,
+            p95,
+            _apart(s.latency_p95_s, b.latency_p95_s),
+            goals.get("latency_p95_s"),
+        ),
+        Tile(
+            "Errors",
+            "Requests that ended without an answer and without a message.",
+            s.error_rate,
+            percent,
+            _change(c.error_rate, points_interval(c.error_rate)),
+            _better(c.error_rate, less=True),
+            goals.get("error_rate"),
+        ),
+    )
+
+
+def _change(d: Difference, words: str) -> str:
+    return "" if math.isnan(d.value) else "no change" if not d.value else words
+
+
+def _better(d: Difference, less: bool) -> bool | None:
+    return (d.value < 0) is less if d.distinguishable else None
+
+
+def _apart(a: Estimate, b: Estimate) -> bool | None:
+    """The lower one is better, where the intervals do not touch."""
+    return True if a.high < b.low else False if a.low > b.high else None
+
+
+def tile_row(view: View) -> None:
+    """Draw the four tiles; they wrap where the screen is narrow."""
+    with st.grid(4, min_column_width=190):
+        for tile in tiles(view):
+            with st.container(border=True, gap="xsmall", height="stretch"):
+                _draw(tile)
+    n, of = count(view.comparison.paired), literal(view.baseline_name)
+    st.caption(
+        f"Changes are against {of}, request by request on the same {n}; grey ones could be chance."
+    )
+
+
+def _draw(tile: Tile) -> None:
+    if not tile.estimate.n:
+        st.metric(tile.label, "not measured", help=tile.help)
+        st.caption("The log has no values of this for the requests that were served.")
+        return
+    arrow = "off"
+    if tile.better is not None and not tile.change.startswith("from"):
+        arrow = "down" if tile.change.startswith(MINUS) else "up"
+    st.metric(
+        tile.label,
+        literal(tile.show(tile.estimate.value)),
+        literal(tile.change) or None,
+        delta_color={True: "green", False: "orange", None: "gray"}[tile.better],  # type: ignore[arg-type]
+        delta_arrow=arrow,  # type: ignore[arg-type]
+        help=tile.help,
+    )
+    st.caption(literal(_interval(tile)))
+    if tile.goal:
+        st.markdown(goal_words(tile.goal, tile.show))
+
+
+def _interval(tile: Tile) -> str:
+    e, show = tile.estimate, tile.show
+    low, high = show(e.low).removesuffix(" /1k"), show(e.high).removesuffix(" /1k")
+    words = [] if math.isnan(e.low) else [f"95 %: {low} to {high}"]
+    words.append(f"n = {count(e.n)}" + (f" ({percent(e.share)})" if e.share < 1 else ""))
+    return " · ".join(words)
+
+
+def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
+    """A goal as a badge: met, missed, or too close to tell."""
+    limit = _limit(goal, show)
+    icon, colour = {
+        "yes": ("check", "green"),
+        "probably": ("check", "gray"),
+        "no": ("close", "orange"),
+        "probably not": ("close", "gray"),
+        "unknown": ("question_mark", "gray"),
+    }[goal.answer]
+    answer = {"yes": "met", "no": "missed", "unknown": "not measured"}
+    words = answer.get(goal.answer, f"{goal.answer} met")
+    return f":{colour}-badge[:material/{icon}: goal {literal(limit)}: {words}]"
+
+
+def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
+    """``at least 0.85``, ``at most $1.00 /1k``."""
+    ends = {"min": "at least", "max": "at most"}
+    limits = (limit.split(" ") for limit in goal.limit.split(", "))
+    return " and ".join(f"{ends[end]} {show(float(value))}" for end, value in limits)
+
+
+def verdict(view: View) -> None:
+    """Whether the policy meets its goals, in one line."""
+    s = view.summary
+    where = f"{bold(view.name)} on {bold(view.dataset.name)}"
+    if not s.goals:
+        st.markdown(
+            f"#### {where} has no goals yet: set some on the Policy page, "
+            "and this line says whether they are met."
+        )
+        return
+    met = [goal for goal in s.goals if goal.met]
+    sure = "Yes" if len(met) == len(s.goals) else "No" if not met else "In part"
+    st.markdown(f"#### Does {where} meet its goals? {sure}: {literal(_lower(s.verdict))}")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,29 @@
+"""Results as the sentence that answers a page's question."""
+
+from __future__ import annotations
+
+from toolkit.evaluate.format import percent, percent_interval
+from toolkit.ui.text import bold, literal
+from toolkit.ui.view import View
+
+
+def traffic(view: View) -> str:
+    """How requests are spread, and what becomes of those that fail."""
+    s = view.summary
+    models = sorted(
+        ((part.share, name) for name, part in s.by_model.items() if part.requests), reverse=True
+    )
+    answers = ", ".join(f"{bold(name)} {literal(percent(share))}" for share, name in models[:4])
+    ends = [f"{literal(percent_interval(s.fallback_rate))} fail over to another step"]
+    if s.degraded_rate.value:
+        ends.append(f"{literal(percent_interval(s.degraded_rate))} end with a message")
+    ends.append(f"{literal(percent_interval(s.error_rate))} end in an error")
+    if s.unobserved:
+        ends.append(f"{s.unobserved:,} of {s.requests:,} are unobserved")
+    asked = f"Answered by {answers}." if answers else "No model answers."
+    return f"#### {bold(view.name)}: {', '.join(ends)}. {asked}"
+
+
+def outcome(view: View) -> str:
+    """The comparison with the baseline in a sentence."""
+    return f"#### {literal(view.comparison.verdict)}"
