@@ -84,9 +84,9 @@ def serve(port: int, threads: int, parent: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def running_model(threads: int = 1) -> Iterator[LocalModel]:
-    """Start the server on a free loopback port and end it afterwards."""
-    command = [sys.executable, __file__, "--port", "0", "--threads", str(threads)]
+def running_model(threads: int = 1, port: int = 0) -> Iterator[LocalModel]:
+    """Start the server on a loopback port, 0 for a free one, and end it afterwards."""
+    command = [sys.executable, __file__, "--port", str(port), "--threads", str(threads)]
     command += ["--parent", str(os.getpid())]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

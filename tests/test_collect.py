@@ -266,6 +266,13 @@ def test_limit_needs_a_price(folder):
         collect(folder / "prompts.jsonl", targets, "mine", answered(usd=float("nan")), max_usd=1.0)
 
 
+def test_limit_and_a_tool_without_price(folder):
+    """A tool costs nobody money, so it may be without a price under a limit."""
+    targets = write_targets(folder, CALCULATOR)
+    assert collect(folder / "prompts.jsonl", targets, "mine", answered(), max_usd=1.0).finished
+    assert {row["cost_usd"] for row in log_rows(folder)} == {None}
+
+
 def test_price_per_token(folder):
     """A price per million tokens is multiplied with the measured tokens."""
     targets = write_targets(folder, MODEL_TARGET.replace("kind", f"{MTOK_PRICE}, kind"))

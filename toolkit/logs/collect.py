@@ -112,7 +112,8 @@ def collect(
         for (prompt, target), answer, at in asker.outcomes(todo, allowed):
             log.append(_row(prompt, target, answer, at))
             spent += 0.0 if math.isnan(answer.cost_usd) else answer.cost_usd
-            if max_usd is not None and math.isnan(answer.cost_usd) and not answer.error:
+            unpriced = math.isnan(answer.cost_usd) and not answer.error
+            if unpriced and max_usd is not None and isinstance(targets[target], ModelTarget):
                 raise DataError(
                     f"targets.{target}: its price is not known, so a limit cannot be kept; state"
                     " the price in the targets file, or collect without a limit"
