@@ -19,11 +19,11 @@ from tests.bad_provider import bad_provider
 from tests.local_model import LocalModel, shared_model
 from toolkit.engine.provider import complete
 from toolkit.errors import DataError, ProviderError
-from toolkit.logs.answers import Answer
 from toolkit.logs.collect import collect
+from toolkit.logs.collect.answers import Answer
+from toolkit.logs.collect.prompts import load_prompts
+from toolkit.logs.collect.targets import load_targets
 from toolkit.logs.datasets import load_dataset
-from toolkit.logs.prompts import load_prompts
-from toolkit.logs.targets import load_targets
 from toolkit.schema import ErrorType
 
 ROOT = Path(__file__).resolve().parents[1]

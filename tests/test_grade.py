@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import DataError
-from toolkit.logs.grade import GRADERS, check_grader, grade
-from toolkit.logs.tools import MAX_CHARS, calculate
+from toolkit.logs.collect.grade import GRADERS, check_grader, grade
+from toolkit.logs.collect.tools import MAX_CHARS, calculate
 from toolkit.schema import ErrorType
 
 RIGHT, WRONG, INVALID = "right", "wrong", "invalid"

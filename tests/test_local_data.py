@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.bench.make_local_data import FOLDER, PROMPTS, ROOT, TARGETS, readme_tables
+from toolkit.logs.collect.grade import grade
+from toolkit.logs.collect.prompts import Prompt, load_prompts
+from toolkit.logs.collect.targets import ModelTarget, load_targets
+from toolkit.logs.collect.tools import calculate
 from toolkit.logs.dataset import Dataset
 from toolkit.logs.datasets import load_dataset
-from toolkit.logs.grade import grade
-from toolkit.logs.prompts import Prompt, load_prompts
-from toolkit.logs.targets import ModelTarget, load_targets
-from toolkit.logs.tools import calculate
 
 CATEGORIES = {
     "arithmetic",

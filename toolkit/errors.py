@@ -56,9 +56,7 @@ class PolicyError(DetourError):
 
     def __str__(self) -> str:
         place = self.file or "policy"
-        return "\n".join(
-            f"{place}{f':{p.line}' if p.line else ''}: {p}" for p in self.problems
-        )
+        return "\n".join(f"{place}{f':{p.line}' if p.line else ''}: {p}" for p in self.problems)
 
 
 class DataError(DetourError):

@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from toolkit.logs.answers import NAN, Answer, Message
+from toolkit.logs.collect.answers import NAN, Answer, Message
 from toolkit.schema import ErrorType
 
 __all__ = ["Answer", "complete", "error_type", "scrub", "warm_up"]

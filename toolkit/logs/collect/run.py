@@ -21,20 +21,20 @@ import pyarrow.parquet as pq
 
 from toolkit.errors import DataError
 from toolkit.logs import store
-from toolkit.logs.answers import Answer, Call
-from toolkit.logs.asking import Asker
-from toolkit.logs.grade import Grade, grade
+from toolkit.logs.collect.answers import Answer, Call
+from toolkit.logs.collect.asking import Asker
+from toolkit.logs.collect.grade import Grade, grade
+from toolkit.logs.collect.prompts import Prompt, load_prompts
+from toolkit.logs.collect.runlog import Row, RunLog, open_run
+from toolkit.logs.collect.targets import ModelTarget, ToolTarget, load_targets
 from toolkit.logs.importers import check_name, import_file
-from toolkit.logs.prompts import Prompt, load_prompts
-from toolkit.logs.runlog import Row, RunLog, open_run
-from toolkit.logs.targets import ModelTarget, ToolTarget, load_targets
 from toolkit.schema import TIMESTAMP
 
 NUMBERS = ("input_tokens", "output_tokens", "cost_usd", "latency_s")
 Progress = Callable[[int, int, float, str], None]
 """Called after each outcome with how many are done, how many there are, US dollars spent, and the
 target."""
-DEFAULT_RUNS = Path(__file__).resolve().parents[2] / "data" / "runs"
+DEFAULT_RUNS = store.ROOT / "data" / "runs"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolkit.errors import DataError
-from toolkit.logs.grade import check_grader
+from toolkit.logs.collect.grade import check_grader
 
 Name = Annotated[str, Field(min_length=1)]
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from toolkit.errors import DataError, ProviderError
-from toolkit.logs.answers import NAN, Answer, Call
-from toolkit.logs.cputime import CpuMeter, meter_for
-from toolkit.logs.prompts import Prompt
-from toolkit.logs.targets import ModelTarget, ToolTarget
-from toolkit.logs.tools import calculate
+from toolkit.logs.collect.answers import NAN, Answer, Call
+from toolkit.logs.collect.cputime import CpuMeter, meter_for
+from toolkit.logs.collect.prompts import Prompt
+from toolkit.logs.collect.targets import ModelTarget, ToolTarget
+from toolkit.logs.collect.tools import calculate
 from toolkit.schema import ErrorType
 
 Task = tuple[Prompt, str]
