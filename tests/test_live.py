@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.local_model import MODEL, shared_model
 from tests.strategies import datasets, policies
-from toolkit.engine.live import serve
+from toolkit.engine.live import serve, through_litellm
 from toolkit.engine.replay import Replay, replay
-from toolkit.errors import PolicyError
-from toolkit.policy.model import Model
+from toolkit.errors import PolicyError, ProviderError
+from toolkit.policy.model import Model, Policy
 from toolkit.schema import ErrorType, Status
 
 
@@ -94,3 +96,61 @@ def test_live_and_replay_give_the_same_trace(done: Replay):
         )
         accepted = want.status == Status.ACCEPTED.label
         assert (served.text == "42") == accepted
+
+
+def live_policy(api_base: str) -> Policy:
+    """A port where nothing listens, then the real model, then a message."""
+    return Policy.model_validate(
+        {
+            "policy": "live",
+            "models": {
+                "gone": {"litellm": "openai/gone", "api_base": "http://127.0.0.1:9"},
+                "local": {"litellm": MODEL, "api_base": api_base},
+            },
+            "routes": [
+                {"name": "vip", "when": {"tenant": {"eq": "vip"}}, "use": "only_gone"},
+            ],
+            "default": "gone_then_local",
+            "chains": {
+                "gone_then_local": {"steps": [{"model": "gone"}, {"model": "local"}]},
+                "only_gone": {
+                    "steps": [
+                        {"model": "gone", "retries": 1, "backoff_s": 0.01},
+                        {"degrade": "message", "text": "Please try again.", "quality": 0.2},
+                    ]
+                },
+            },
+        }
+    )
+
+
+@pytest.mark.model
+def test_a_policy_is_served_by_a_real_model_through_litellm():
+    """A dead server is left for the real model, whose answer and attempts come back."""
+    policy = live_policy(shared_model().api_base)
+    call = through_litellm([{"role": "user", "content": "Say hello in one word."}])
+    served = serve(policy, {"request_id": "r1"}, call)
+    assert served.text
+    assert served.trace.status == "accepted"
+    assert [(a.model, a.error_type) for a in served.trace.attempts] == [
+        ("gone", "connection"),
+        ("local", None),
+    ]
+    assert served.trace.latency_s >= sum(a.latency_s for a in served.trace.attempts)
+
+
+def test_live_retries_and_degrades_as_the_policy_says():
+    """With nothing to fall back on, a dead server is tried twice and the message answers."""
+    call = through_litellm([{"role": "user", "content": "hello"}])
+    served = serve(live_policy("http://127.0.0.1:9"), {"request_id": "r2", "tenant": "vip"}, call)
+    assert served.text == "Please try again."
+    assert (served.trace.route, served.trace.status) == ("vip", "degraded")
+    assert len(served.trace.attempts) == 2
+    assert served.trace.attempts[1].wait_s > 0
+
+
+def test_a_model_without_live_settings_says_so():
+    """A policy made for replay alone cannot be served, and the message says what is missing."""
+    call = through_litellm([{"role": "user", "content": "hello"}])
+    with pytest.raises(ProviderError, match=r"models.small: nothing says how to call it live"):
+        serve(Policy.single("small"), {"request_id": "r3"}, call)

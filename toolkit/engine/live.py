@@ -7,8 +7,9 @@ in, so a test drives it on a virtual clock.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -28,7 +29,10 @@ from toolkit.engine.machine import (
     arrive,
     next_action,
 )
+from toolkit.engine.provider import complete
 from toolkit.engine.trace import Attempt, Trace
+from toolkit.errors import ProviderError
+from toolkit.logs.collect.answers import Message
 from toolkit.policy.model import DegradeStep, Model, Policy
 from toolkit.policy.plan import compile_plan
 from toolkit.schema import REQUEST_ID, ErrorType, Status
@@ -56,6 +60,26 @@ class Reply(Protocol):
 
 Provider = Callable[[str, Model, float], Reply]
 """Called with a model's name in the policy, its settings, and the timeout in seconds."""
+
+
+def through_litellm(messages: Sequence[Message]) -> Provider:
+    """Return a provider that sends ``messages`` to a model as its settings say, with LiteLLM."""
+
+    def call(name: str, model: Model, timeout_s: float) -> Reply:
+        if model.litellm is None:
+            raise ProviderError(
+                f"models.{name}: nothing says how to call it live; got no litellm;"
+                " allowed: LiteLLM's name of a model, such as openai/gpt-4o-mini"
+            )
+        return complete(
+            model.litellm,
+            messages,
+            api_base=model.api_base,
+            api_key_env=model.api_key_env,
+            timeout_s=None if math.isinf(timeout_s) else timeout_s,
+        )
+
+    return call
 
 
 @dataclass(frozen=True)
