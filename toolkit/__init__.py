@@ -17,7 +17,7 @@ from toolkit.errors import DataError, DetourError, PolicyError, Problem, Provide
 from toolkit.schema import ErrorType, Status
 
 if TYPE_CHECKING:
-    from toolkit.engine.live import serve
+    from toolkit.engine.live import serve, through_litellm
     from toolkit.engine.replay import Replay, replay
     from toolkit.engine.trace import Trace
     from toolkit.evaluate.baselines import baselines
@@ -59,10 +59,11 @@ __all__ = [
     "replay",
     "serve",
     "summarize",
+    "through_litellm",
 ]
 
 _HOMES = {
-    "toolkit.engine.live": ("serve",),
+    "toolkit.engine.live": ("serve", "through_litellm"),
     "toolkit.engine.replay": ("Replay", "replay"),
     "toolkit.engine.trace": ("Trace",),
     "toolkit.evaluate.baselines": ("baselines",),
