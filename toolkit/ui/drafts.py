@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from toolkit.errors import PolicyError, Problem
 from toolkit.policy.model import Policy, Route
 
 MOST_UNDO = 200
@@ -126,7 +127,7 @@ def rename_chain(policy: Policy, old: str, new: str) -> Policy:
     """The same chain by another name, wherever it is used."""
 
     def change(data: dict[str, Any]) -> None:
-        data["chains"] = _renamed(data["chains"], old, new)
+        data["chains"] = _renamed(data["chains"], old, new, "chains")
         if data["default"] == old:
             data["default"] = new
         for rule in data["routes"]:
@@ -137,8 +138,10 @@ def rename_chain(policy: Policy, old: str, new: str) -> Policy:
     return edited(policy, change)
 
 
-def _renamed(items: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    return {new if name == old and new not in items else name: it for name, it in items.items()}
+def _renamed(items: dict[str, Any], old: str, new: str, where: str) -> dict[str, Any]:
+    if new != old and new in items:
+        raise PolicyError([Problem("this name is taken", f"{where}.{old}", repr(new))])
+    return {new if name == old else name: item for name, item in items.items()}
 
 
 def move_step(policy: Policy, chain: str, i: int, up: bool) -> Policy:
@@ -182,9 +185,8 @@ def rename_model(policy: Policy, old: str, new: str) -> Policy:
     """The same model by another name, wherever it is asked."""
 
     def change(data: dict[str, Any]) -> None:
-        if new not in data["models"]:
-            data["models"][old].setdefault("log", old)
-        data["models"] = _renamed(data["models"], old, new)
+        data["models"][old].setdefault("log", old)
+        data["models"] = _renamed(data["models"], old, new, "models")
         for chain in data["chains"].values():
             for step in chain["steps"]:
                 if step.get("model") == old:

@@ -19,6 +19,8 @@ from toolkit.ui.states import CHOSEN, problem_line
 from toolkit.ui.text import file_name, literal
 from toolkit.ui.view import View
 
+_SAVING = "saving"
+
 
 def editor(view: View) -> None:
     """Everything below the diagram."""
@@ -70,8 +72,13 @@ def _tool_bar(form: Form) -> None:
             on_click=form.redo,
             key="redo",
         )
-        if st.button("Save as …", icon=":material/save:", type="primary", key="save-as"):
-            _save_dialog(form)
+        st.button(
+            "Save as …",
+            icon=":material/save:",
+            type="primary",
+            on_click=_ask_to_save,
+            key="save-as",
+        )
         st.download_button(
             "YAML",
             form.policy.to_yaml(),
@@ -81,6 +88,12 @@ def _tool_bar(form: Form) -> None:
             on_click="ignore",
             key="download-yaml",
         )
+    if st.session_state.pop(_SAVING, False):
+        _save_dialog(form)
+
+
+def _ask_to_save() -> None:
+    st.session_state[_SAVING] = True
 
 
 @st.dialog("Save this policy", icon=":material/save:")

@@ -54,7 +54,7 @@ def _changed_at(name: str) -> int:
         return 0
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _policy(name: str, changed_at: int) -> Policy | PolicyError:  # noqa: ARG001 - for the key
     try:
         return load_policy(name)

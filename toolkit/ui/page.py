@@ -24,10 +24,10 @@ def begin(question: str, needs_fit: bool = True) -> View:
 
     With ``needs_fit`` the policy must fit the data, so that there is a replay.
     """
-    if sidebar.VIEW not in st.session_state:
+    if sidebar.VIEW not in st.session_state:  # the page was run without the app around it
         st.switch_page(shell(), query_params=st.query_params.to_dict())
     st.title(question, anchor=False)
-    state = st.session_state.get(sidebar.VIEW)
+    state = st.session_state.pop(sidebar.VIEW)
     states.stray_note()
     if isinstance(state, states.BrokenFile):
         states.broken_file(state)

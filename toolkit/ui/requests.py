@@ -151,7 +151,8 @@ def trace_panel(view: View, request_id: str) -> None:
         prompt = view.dataset.column(PROMPT)[row].as_py()
         st.caption("Prompt")
         st.code(prompt or "(none)", language=None, wrap_lines=True, height=_height(prompt))
-    for name in dict.fromkeys(attempt.model for attempt in trace.attempts):
+    answered = dict.fromkeys(a.model for a in trace.attempts if not a.error_type)
+    for name in answered:
         answer = view.dataset.answer(row, view.policy.log_name(name))
         if answer is not None:
             st.caption(f"Answer of {bold(name)}, as logged")

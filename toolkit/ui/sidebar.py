@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _LINK, VIEW = "link", "view"
 _MODEL, _POLICY = "model:", "policy:"
+_SEED = re.compile("[0-9]{1,9}")
 Found = dict[str, Policy | PolicyError]
 
 
@@ -45,8 +47,12 @@ def sidebar() -> None:
             return
         draft = _draft(name, saved)
         options = _baseline_options(found, name, draft.changed, draft.policy, data)
-        chosen = _baseline(options, draft.policy, loaders.bases(data))
+        labels = {key: _baseline_label(key, name) for key in options}
+        chosen = _baseline(options, labels, draft.policy, loaders.bases(data))
         with st.expander("More"):
+            if "seed" not in st.session_state:
+                wanted = _wanted("seed") or ""
+                st.session_state["seed"] = int(wanted) if _SEED.fullmatch(wanted) else 0
             seed = st.number_input(
                 "Seed",
                 min_value=0,
@@ -62,7 +68,7 @@ def sidebar() -> None:
         policy=draft.policy,
         is_draft=draft.changed,
         baseline=options[chosen],
-        baseline_name=_baseline_label(chosen, name),
+        baseline_name=labels[chosen],
         seed=int(seed or 0),
     )
 
@@ -168,7 +174,9 @@ def _baseline_options(
     return options | {_MODEL + m: Policy.single(m) for m in data.models if m not in own}
 
 
-def _baseline(options: dict[str, Policy], policy: Policy, bases: Baselines) -> str:
+def _baseline(
+    options: dict[str, Policy], labels: dict[str, str], policy: Policy, bases: Baselines
+) -> str:
     def quality(key: str) -> float:
         value = bases[key.removeprefix(_MODEL)].quality.value
         return -1.0 if math.isnan(value) else value
@@ -180,7 +188,7 @@ def _baseline(options: dict[str, Policy], policy: Policy, bases: Baselines) -> s
         "Compared with",
         list(options),
         key="baseline",
-        format_func=lambda key: _baseline_label(key, st.session_state["policy"]),
+        format_func=lambda key: labels.get(key, key),
         help="Every change is against this, on the same requests.",
     )
 

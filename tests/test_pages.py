@@ -1,0 +1,314 @@
+"""Every page, run without a browser: what it says, what it does with odd data and odd names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app_home import NASTY, TIERED, make_home, shop
+from toolkit.evaluate.format import number, percent, seconds, usd_per_1k
+from toolkit.logs.datasets import load_dataset
+from toolkit.policy.loading import load_policy, parse_policy
+from toolkit.ui import desk, loaders
+from toolkit.ui.text import literal
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.name: path for path in sorted((ROOT / "pages").glob("*.py"))}
+QUESTIONS = {
+    "overview.py": "Where do we stand?",
+    "policy.py": "Who goes where, and what if it fails?",
+    "replay.py": "What would it have cost and scored?",
+}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The app's folders, of this test alone."""
+    made = make_home(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    loaders.infos.clear()
+    return made
+
+
+def opened(page: str = "overview.py", **link: str) -> AppTest:
+    """The app at a page, as a link opens it."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    if page != "overview.py":
+        app.switch_page(f"pages/{page}").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def texts(app: AppTest) -> list[str]:
+    """Everything that a page says in Markdown."""
+    kinds = ("title", "subheader", "markdown", "caption", "warning", "error", "info")
+    return [element.value for kind in kinds for element in app.get(kind)]
+
+
+def said(app: AppTest) -> str:
+    """The page's Markdown as a reader sees it."""
+    return re.sub(r"\\(.)", r"\1", "\n".join(texts(app))).replace("\u2060", "")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_and_asks_its_question(home, page):
+    """Each page runs without an exception and is short; its title is its question."""
+    app = opened(page)
+    assert app.title[0].value == QUESTIONS[page]
+    assert len(PAGES[page].read_text("utf-8").splitlines()) <= 80
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tiles_show_the_toolkits_own_numbers(home, page):
+    """Cost, quality, latency and errors are those of the summary, formatted as everywhere."""
+    summary = load_replay("tiered", "shop").summary()
+    shown = [re.sub(r"\\(.)", r"\1", metric.value) for metric in opened(page).metric]
+    assert shown == [
+        usd_per_1k(summary.cost_usd_per_1k.value),
+        number(summary.quality.value),
+        seconds(summary.latency_p95_s.value),
+        percent(summary.error_rate.value),
+    ]
+
+
+def load_replay(policy: str, dataset: str, seed: int = 0):
+    """What Python gives for the same names."""
+    return loaders.played(load_policy(policy), load_dataset(dataset), seed)
+
+
+def test_the_first_line_of_the_overview_is_the_verdict(home):
+    """The goals are answered in words, for this policy on this data; the data says what it is."""
+    verdict = load_replay("tiered", "shop").summary().verdict
+    text = said(opened())
+    assert "Does **tiered** on **shop** meet its goals?" in text
+    assert verdict[1:] in text
+    assert "Made up to show shop." in text
+
+
+def test_a_link_opens_what_it_names_and_the_app_writes_it_back(home):
+    """Dataset, policy, baseline and seed come from the address and stay there."""
+    link = {"dataset": "shop", "policy": "plain", "baseline": "model:tool-1", "seed": "3"}
+    app = opened("replay.py", **link)
+    assert app.selectbox(key="policy").value == "plain"
+    assert app.selectbox(key="baseline").value == "model:tool-1"
+    assert app.number_input(key="seed").value == 3
+    assert {key: app.query_params[key] for key in link} == link
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("dataset", "nowhere"), ("policy", "nobody"), ("policy", NASTY)]
+)
+def test_a_link_to_what_is_not_here_says_so(home, key, name):
+    """An unknown name in the address gives a sentence with the name, and something else to see."""
+    app = opened(**{key: name})
+    assert f"The link asks for the {key} **{' '.join(name.split())}**" in said(app)
+    assert app.metric
+
+
+def test_a_link_with_nonsense_opens_the_usual_view(home):
+    """A seed that is no number and a baseline that is none are passed over."""
+    app = opened(seed="many", baseline="model:unheard-of")
+    assert app.number_input(key="seed").value == 0
+    assert app.selectbox(key="baseline").value == "model:large-1"
+
+
+def test_without_any_dataset_the_page_says_how_to_begin(home, monkeypatch, tmp_path):
+    """An empty app offers the import instead of a picture."""
+    monkeypatch.setenv("DETOUR_BUNDLED", str(tmp_path / "empty"))
+    loaders.infos.clear()
+    for page in PAGES:
+        app = opened(page)
+        assert app.subheader[0].value == "No dataset yet"
+        assert not app.metric
+
+
+def test_a_policy_for_other_models_says_which_and_offers_others(home):
+    """The missing model is named, and one click chooses a policy that fits."""
+    app = opened("replay.py", policy="elsewhere")
+    assert "the dataset has no such model; got 'unheard-of'" in said(app)
+    assert not app.metric
+    app.button(key="fit0").click().run()
+    assert app.selectbox(key="policy").value == "plain"
+    assert app.metric
+
+
+def test_a_policy_that_does_not_fit_can_be_mended_on_its_page(home):
+    """The form is there, and pointing the model at the log brings the numbers back."""
+    app = opened("policy.py", policy="elsewhere")
+    app.session_state["editor"] = "Models"
+    app.run()
+    app.selectbox(key="models.unheard-of.log").select("small-1").run()
+    assert not app.exception
+    assert app.metric
+
+
+def test_a_broken_policy_file_shows_its_line(home):
+    """A file that does not parse names the line and leaves the rest of the app alone."""
+    (home.policies / "broken.yaml").write_text("policy: broken\nchain: {}\n", "utf-8")
+    app = opened("policy.py", policy="broken")
+    assert "**Line 2**" in said(app)
+    app.selectbox(key="policy").select("tiered").run()
+    assert app.metric
+
+
+def test_what_was_not_measured_says_so(home):
+    """A log without cost or latency has tiles that read «not measured», never 0."""
+    home.dataset("bare", *shop(drop=("cost_usd", "latency_s")))
+    loaders.infos.clear()
+    for page in PAGES:
+        app = opened(page, dataset="bare")
+        shown = [metric.value for metric in app.metric]
+        assert shown.count("not measured") == 2
+
+
+def test_simulated_data_wears_a_badge(home, monkeypatch):
+    """Every page says that no model gave these answers."""
+    monkeypatch.setattr("toolkit.logs.datasets.is_simulated", lambda _: True)
+    loaders.dataset.clear()
+    loaders.infos.clear()
+    try:
+        for page in PAGES:
+            assert "Simulated data" in said(opened(page))
+    finally:
+        loaders.dataset.clear()
+
+
+def test_filters_that_nothing_passes_leave_a_sentence(home):
+    """An empty table is replaced by what to do about it."""
+    app = opened("replay.py")
+    app.text_input(key="filter-prompt").set_value("zebra").run()
+    assert "No request passes these filters" in said(app)
+    app.text_input(key="filter-prompt").set_value("question 11").run()
+    assert len(app.dataframe[0].value) == 11
+
+
+def test_a_link_filters_the_requests(home):
+    """A category in the address is the table's filter."""
+    app = opened("replay.py", category="sums")
+    assert set(app.dataframe[0].value["category"]) == {"sums"}
+
+
+def edited(home) -> AppTest:
+    """The policy page after one change: the rule «sums» leads to the cheap chain."""
+    app = opened("policy.py")
+    app.selectbox(key="routes.0.use").select("cheap_first").run()
+    assert not app.exception
+    return app
+
+
+def test_a_change_in_the_form_changes_the_numbers_at_once(home):
+    """The tiles are those of the changed policy, and undo brings the old ones back."""
+    before = [metric.value for metric in opened("policy.py").metric]
+    app = edited(home)
+    draft = load_policy("tiered").with_value("routes.0.use", "cheap_first")
+    summary = loaders.played(draft, load_dataset("shop"), 0).summary()
+    assert app.metric[1].value == literal(number(summary.quality.value))
+    assert [metric.value for metric in app.metric] != before
+    app.button(key="undo").click().run()
+    assert [metric.value for metric in app.metric] == before
+    app.button(key="redo").click().run()
+    assert app.metric[1].value == literal(number(summary.quality.value))
+
+
+def test_a_draft_survives_page_changes_and_says_that_it_is_one(home):
+    """The sidebar tells of it on every page until it is discarded."""
+    app = edited(home)
+    numbers = [metric.value for metric in app.metric]
+    app.switch_page("pages/replay.py").run()
+    assert [metric.value for metric in app.metric] == numbers
+    assert "**Unsaved draft**" in said(app)
+    assert app.selectbox(key="baseline").options[0] == "tiered as saved"
+    next(b for b in app.button if b.label == "Discard the draft").click().run()
+    assert "**Unsaved draft**" not in said(app)
+    assert [metric.value for metric in app.metric] != numbers
+
+
+def test_a_link_to_a_draft_opens_it_in_another_session(home):
+    """A reload is a new session: the draft's mark in the address brings its content back."""
+    app = edited(home)
+    link = {key: app.query_params[key] for key in ("dataset", "policy", "draft")}
+    again = opened("policy.py", **link)
+    assert [m.value for m in again.metric] == [m.value for m in app.metric]
+    assert "**Unsaved draft**" in said(again)
+    lost = opened("policy.py", **{**link, "draft": "0" * 16})
+    assert "no longer on this server" in said(lost)
+
+
+def test_a_value_that_cannot_be_stays_in_its_field_with_the_reason(home):
+    """A taken name is refused below the field; the policy and its picture stay as they were."""
+    app = opened("policy.py")
+    app.text_input(key="routes.0.name").set_value("brief").run()
+    assert app.text_input(key="routes.0.name").value == "brief"
+    assert ":orange[:material/error:]" in "\n".join(texts(app))
+    assert "**Unsaved draft**" not in said(app)
+    app.text_input(key="routes.0.name").set_value("additions").run()
+    assert ":orange[:material/error:]" not in "\n".join(texts(app))
+    assert "**Unsaved draft**" in said(app)
+
+
+def test_broken_yaml_shows_line_and_message_and_keeps_the_last_good_picture(home):
+    """What was typed stays; the numbers are those of the policy before."""
+    app = opened("policy.py")
+    before = [metric.value for metric in app.metric]
+    app.session_state["editor"] = "YAML"
+    app.run()
+    text = app.text_area(key="yaml").value
+    broken = text.replace("use: strong", "use: stronk")
+    app.text_area(key="yaml").set_value(broken).run()
+    line = broken[: broken.index("stronk")].count("\n") + 1
+    assert f"**Line {line}**" in said(app)
+    assert "'strong' (did you mean this?)" in said(app)
+    assert app.text_area(key="yaml").value == broken
+    assert [metric.value for metric in app.metric] == before
+    app.text_area(key="yaml").set_value(text.replace("use: strong", "use: cheap_first")).run()
+    assert "**Line" not in said(app)
+    assert [metric.value for metric in app.metric] != before
+
+
+def test_saving_makes_a_new_file_and_asks_before_it_replaces_one(home):
+    """The dialog suggests a free name; a taken one needs a tick."""
+    app = edited(home)
+    app.button(key="save-as").click().run()
+    assert app.text_input(key="save-name").value == "tiered_2"
+    assert not (home.policies / "tiered_2.yaml").exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_show_as_they_are_written(home, page):
+    """Dataset, policy, rules, chains, models and categories cannot act, wherever they stand."""
+    nasty = " ".join(NASTY.split())
+    outcomes, requests = shop((f"a {nasty}", f"b {nasty}", "c"), (nasty, "plain"))
+    home.dataset("odd", outcomes, requests)
+    data = parse_policy(TIERED).to_data()
+    data |= {"policy": nasty, "default": nasty, "description": nasty}
+    data["models"] = {f"{m} {nasty}": {"log": f"{m} {nasty}"} for m in "ab"}
+    data["routes"] = [{"name": nasty, "when": {"category": {"eq": nasty}}, "use": nasty}]
+    data["chains"] = {nasty: {"steps": [{"model": name} for name in data["models"]]}}
+    policy = parse_policy(TIERED).model_validate(data)
+    (home.policies / "odd.yaml").write_text(policy.to_yaml(), "utf-8")
+    loaders.infos.clear()
+    app = opened(page, dataset="odd", policy="odd")
+    assert nasty in said(app)
+    for text in texts(app) + [e.label for e in app.expander]:
+        bare = re.sub(r"\\.", "", text)
+        assert "<script" not in bare
+        assert "$" not in bare
+        assert ":red[" not in bare
+        assert "**bold**" not in bare
+        assert ":material/home:" not in bare
+        assert "](" not in bare
+
+
+def test_drafts_on_the_shelf_are_bounded(home, monkeypatch):
+    """The oldest drafts make room, so that a long-running server does not grow without end."""
+    monkeypatch.setattr(desk, "MOST_SHELVED", 1)
+    app = edited(home)
+    app.selectbox(key="routes.1.use").select("strong").run()
+    assert len(desk._shelf()) == 1
