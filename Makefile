@@ -57,6 +57,8 @@ clean: ## Remove the environment and all caches; data stays
 .venv/.run: .venv/.made requirements.txt
 	@echo "Installing what the app needs ..."
 	@$(PIP) -r requirements.txt
+	@echo "Compiling the replay ..."
+	@$(BIN)/python -m toolkit replay --policy tiered --dataset local --json > /dev/null
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.txt
