@@ -88,7 +88,7 @@ def test_the_first_line_of_the_overview_is_the_verdict(home):
     verdict = load_replay("tiered", "shop").summary().verdict
     text = said(opened())
     assert "Does **tiered** on **shop** meet its goals?" in text
-    assert verdict[1:] in text
+    assert verdict[1:] in text  # its first letter follows the sentence around it
     assert "Made up to show shop." in text
 
 

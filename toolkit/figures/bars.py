@@ -38,6 +38,7 @@ def endings_figure(
                 x=endings.share[:, j],
                 name=theme.plain(way.replace("_", " ")),
                 orientation="h",
+                showlegend=way != ANSWERED,  # in each model's own colour
                 marker={"color": colour or next(errors), "line": {"width": 0}},
                 customdata=[
                     theme.plain(

@@ -54,7 +54,7 @@ def policy_figure(
                 "customdata": [_path(flows, j) for j in range(len(flows.count))],
                 "hovertemplate": "%{customdata}<extra></extra>",
             },
-            textfont={"size": 12},
+            textfont={"size": 11},
         )
     )
     fig.update_layout(margin={"l": 4, "r": 4, "t": 8, "b": 12})
@@ -64,7 +64,7 @@ def policy_figure(
 def _label(node: Node, n: int, flows: Flows) -> str:
     title = {"requests": "all"}.get(node.kind, node.name)
     share = percent(n / flows.requests) if flows.requests else ""
-    return f"{theme.wrapped(title)}<br>{count(n) if node.kind == 'requests' else share}"
+    return f"{theme.wrapped(title, 12)}<br>{count(n) if node.kind == 'requests' else share}"
 
 
 def _colour(node: Node, colours: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ def frontier_figure(
     goals: Goals | None = None,
     colours: Mapping[str, str] | None = None,
     used: tuple[str, ...] = (),
-    height: int = 380,
+    height: int = 345,
 ) -> go.Figure:
     """The policy as a filled marker with its intervals, the baselines hollow, the goals shaded.
 
@@ -103,7 +103,7 @@ def _points(
 
 
 def _sides(rows: list[Baseline], summary: Summary, log: bool) -> dict[str, str]:
-    """Where each label stands: above its marker, or below where another one is just above it."""
+    """Where each label stands: inwards, above its marker, or below where another is just above."""
     scale = math.log10 if log else float
     ends = [(r.cost_usd_per_1k.value, r.quality.value) for r in rows]
     ends.append((summary.cost_usd_per_1k.value, summary.quality.value))
@@ -113,7 +113,8 @@ def _sides(rows: list[Baseline], summary: Summary, log: bool) -> dict[str, str]:
     sides = {}
     for row, (x, y) in zip(rows, marks, strict=False):
         crowded = any(0 < y2 - y < NEAR and abs(x2 - x) < width / 2 for x2, y2 in marks)
-        inwards = "right" if x - left < width / 2 else "center"
+        place = (x - left) / width
+        inwards = "right" if place < 0.5 else "center" if place < 0.8 else "left"
         sides[row.name] = f"{'bottom' if crowded else 'top'} {inwards}"
     return sides
 

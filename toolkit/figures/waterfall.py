@@ -59,7 +59,9 @@ def waterfall_figure(
     if not trace.attempts:
         fig.add_annotation(text="no call was made", showarrow=False, x=0.5, y=0.5, xref="paper")
     fig.update_layout(barmode="overlay", margin={"t": 8})
-    fig.update_xaxes(title="seconds since the request", rangemode="tozero", ticksuffix=" s")
+    end = max((a.start_s + _length(a) for a in trace.attempts), default=0.0)
+    # Room for the label of a short last bar.
+    fig.update_xaxes(title="seconds since the request", range=[0, 1.4 * end or 1], ticksuffix=" s")
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from toolkit.evaluate.baselines import Baseline
 from toolkit.evaluate.breakdown import worst_category
 from toolkit.evaluate.format import count, number_interval, percent_interval, usd_per_1k
-from toolkit.evaluate.goals import GoalResult
 from toolkit.evaluate.summary import Summary
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
@@ -31,8 +30,7 @@ class Advice:
 def advice(view: View) -> list[Advice]:
     """The most useful things to look at next, most pressing first."""
     s = view.summary
-    found = [_missed(goal) for goal in s.goals if goal.met is False]
-    found += _cheaper(view)
+    found = _missed(s) + _cheaper(view)
     found += _failing(s)
     worst = worst_category(s)
     if worst is not None:
@@ -54,9 +52,12 @@ def advice(view: View) -> list[Advice]:
     return found[:MOST]
 
 
-def _missed(goal: GoalResult) -> Advice:
-    text = f"Missed: {literal(goal)}."
-    return Advice("flag", text, "pages/policy.py", "Change the policy")
+def _missed(s: Summary) -> list[Advice]:
+    missed = [literal(goal) for goal in s.goals if goal.met is False]
+    if not missed:
+        return []
+    text = f"Missed: {'; '.join(missed)}."
+    return [Advice("flag", text, "pages/policy.py", "Change the policy")]
 
 
 def _cheaper(view: View) -> list[Advice]:

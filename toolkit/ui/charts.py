@@ -26,7 +26,7 @@ def chart(
     note: str = "",
 ) -> None:
     """Draw a figure with its title; ``data`` makes the table that can be downloaded."""
-    with st.container(border=True, gap="xsmall", height="stretch"):
+    with st.container(border=True, gap="xsmall"):
         heading(title, key, data)
         if note:
             st.caption(note)

@@ -213,11 +213,12 @@ def _leave_link(dataset: str, policy: str, baseline: str, seed: int, draft: Draf
 
 
 def about(info: DatasetInfo) -> str:
-    """What a dataset is, in its own words: the first paragraph of its README, else its source."""
+    """What a dataset is, in its own words: title and first paragraph of its README, else a file."""
     folder = bundled_folders().get(info.name)
     readme = folder / "README.md" if folder else None
     if readme is None or not readme.is_file():
         return f"Imported from {info.source}."
-    blocks = readme.read_text("utf-8").split("\n\n")
+    title, *blocks = readme.read_text("utf-8").split("\n\n")
     prose = (b for b in blocks if b.strip() and not b.lstrip().startswith(("#", "|", "`", "-")))
-    return " ".join(next(prose, "").split())
+    what = title.partition(":")[2].strip().capitalize()
+    return " ".join(f"{what}{'. ' if what else ''}{next(prose, '')}".split())

@@ -118,15 +118,19 @@ def _draw(tile: Tile) -> None:
     arrow = "off"
     if tile.better is not None and not tile.change.startswith("from"):
         arrow = "down" if tile.change.startswith(MINUS) else "up"
+    change, _, bounds = tile.change.partition(" [")
     st.metric(
         tile.label,
         literal(tile.show(tile.estimate.value)),
-        literal(tile.change) or None,
+        literal(change) or None,
         delta_color={True: "green", False: "orange", None: "gray"}[tile.better],  # type: ignore[arg-type]
         delta_arrow=arrow,  # type: ignore[arg-type]
         help=tile.help,
     )
-    st.caption(literal(_interval(tile)))
+    lines = [_interval(tile)]
+    if bounds:
+        lines.append(f"Change: {bounds.rstrip(']').replace(', ', ' to ')}")
+    st.caption("  \n".join(map(literal, lines)))
     if tile.goal:
         st.markdown(goal_words(tile.goal, tile.show))
 
@@ -149,14 +153,19 @@ def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
         "probably not": ("close", "gray"),
         "unknown": ("question_mark", "gray"),
     }[goal.answer]
-    answer = {"yes": "met", "no": "missed", "unknown": "not measured"}
-    words = answer.get(goal.answer, f"{goal.answer} met")
+    words = {
+        "yes": "met",
+        "probably": "probably met",
+        "no": "missed",
+        "probably not": "probably missed",
+        "unknown": "not measured",
+    }[goal.answer]
     return f":{colour}-badge[:material/{icon}: goal {literal(limit)}: {words}]"
 
 
 def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
-    """``at least 0.85``, ``at most $1.00 /1k``."""
-    ends = {"min": "at least", "max": "at most"}
+    """``≥ 0.85``, ``≤ $1.00 /1k``."""
+    ends = {"min": "≥", "max": "≤"}
     limits = (limit.split(" ") for limit in goal.limit.split(", "))
     return " and ".join(f"{ends[end]} {show(float(value))}" for end, value in limits)
 
@@ -172,9 +181,8 @@ def verdict(view: View) -> None:
         )
         return
     met = [goal for goal in s.goals if goal.met]
-    sure = "Yes" if len(met) == len(s.goals) else "No" if not met else "In part"
-    st.markdown(f"#### Does {where} meet its goals? {sure}: {literal(_lower(s.verdict))}")
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    if 0 < len(met) < len(s.goals):
+        answer = f"In part: {s.verdict[:1].lower()}{s.verdict[1:]}"
+    else:
+        answer = s.verdict
+    st.markdown(f"#### Does {where} meet its goals? {literal(answer)}")

@@ -21,7 +21,7 @@ def traffic(view: View) -> str:
     if s.unobserved:
         ends.append(f"{s.unobserved:,} of {s.requests:,} are unobserved")
     asked = f"Answered by {answers}." if answers else "No model answers."
-    return f"#### {bold(view.name)}: {', '.join(ends)}. {asked}"
+    return f"#### {bold(view.name)}: {', '.join(ends)}. {asked}".replace(" %", "\u00a0%")
 
 
 def outcome(view: View) -> str:
