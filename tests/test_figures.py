@@ -109,6 +109,21 @@ def test_plain_and_wrapped_text_reads_as_it_was_written():
     assert theme.wrapped("a" * 100).endswith("…")
 
 
+def test_names_that_look_alike_once_they_are_cut_keep_their_own_rows():
+    """Models and categories that differ only at the end of a long name are not one bar."""
+    long = "a-model-with-a-name-that-is-much-too-long-for-any-axis-"
+    outcomes, requests = shop((f"{long}1", f"{long}2", "c"), (f"{long}x", f"{long}y"))
+    data = dataset_from_frame("long", outcomes, requests)
+    policy = parse_policy(TIERED).with_value("models.small.log", f"{long}1")
+    policy = policy.with_value("models.large.log", f"{long}2").to_data()
+    policy["routes"] = [{"name": f"{long}r", "when": {"input_tokens": {"lt": 99}}, "use": "strong"}]
+    one = replay(Policy.model_validate(policy), data)
+    category = figures.category_figure(one.summary()).data[0]
+    routes = figures.endings_figure(endings_by_route(one), "requests", {}).data[0]
+    assert len(set(category.y)) == 2
+    assert len(set(routes.y)) == 2
+
+
 def test_the_frontier_shows_the_policy_filled_with_its_intervals_and_baselines_hollow(one):
     """The current policy is the only filled marker; its bars are the interval's ends."""
     summary = one.summary()

@@ -23,8 +23,8 @@ def endings_figure(
 
     ``colours`` are those of the models, for the parts that they answered.
     """
-    names = [theme.wrapped(name, _WIDTH) for name in endings.names]
-    fig = theme.figure(height or 84 + BAR * len(names), f"How the {what} of each end")
+    fig = theme.figure(height or 84 + BAR * len(endings.names), f"How the {what} of each end")
+    places = theme.rows(fig, endings.names, _WIDTH)
     errors = iter(_SHADES * 3)
     for j, way in enumerate(endings.ways):
         if not endings.count[:, j].any():
@@ -34,7 +34,7 @@ def endings_figure(
             colour = [colours.get(name, theme.NEUTRAL) for name in endings.names]
         fig.add_trace(
             go.Bar(
-                y=names,
+                y=places,
                 x=endings.share[:, j],
                 name=theme.plain(way.replace("_", " ")),
                 orientation="h",
@@ -53,7 +53,7 @@ def endings_figure(
         )
     fig.update_layout(barmode="stack", legend={"traceorder": "normal"})
     fig.update_xaxes(tickformat=".0%", range=[0, 1])
-    fig.update_yaxes(autorange="reversed", showgrid=False)
+    fig.update_yaxes(showgrid=False)
     return fig
 
 
@@ -65,7 +65,7 @@ def cost_figure(
     labels = [usd_per_1k(value) for value in costs.values()]
     fig.add_trace(
         go.Bar(
-            y=[theme.wrapped(name, _WIDTH) for name in costs],
+            y=theme.rows(fig, list(costs), _WIDTH),
             x=list(costs.values()),
             orientation="h",
             marker={"color": [colours.get(name, theme.NEUTRAL) for name in costs]},
@@ -82,5 +82,5 @@ def cost_figure(
     )
     fig.update_layout(margin={"t": 8})
     fig.update_xaxes(tickprefix="$", rangemode="tozero")
-    fig.update_yaxes(autorange="reversed", showgrid=False)
+    fig.update_yaxes(showgrid=False)
     return fig

@@ -19,25 +19,25 @@ def category_figure(
     """A row per category: the policy filled, the baseline hollow, both with their intervals."""
     names = list(summary.by_category)[:MOST]
     fig = theme.figure(height or 96 + ROW * len(names), "Quality by category with intervals")
+    places = dict(zip(names, theme.rows(fig, names, 22), strict=True))
     if baseline is not None:
-        _dots(fig, baseline, names, "circle-open", theme.NEUTRAL, baseline.policy)
-    _dots(fig, summary, names, "diamond", theme.POLICY, summary.policy)
+        _dots(fig, baseline, places, "circle-open", theme.NEUTRAL, baseline.policy)
+    _dots(fig, summary, places, "diamond", theme.POLICY, summary.policy)
     fig.update_layout(scattermode="group", scattergap=0.55)
     fig.update_xaxes(title="quality, 0 to 1", range=[-0.02, 1.03])
-    fig.update_yaxes(autorange="reversed")
     return fig
 
 
 def _dots(
-    fig: go.Figure, summary: Summary, names: list[str], symbol: str, colour: str, title: str
+    fig: go.Figure, summary: Summary, places: dict[str, str], symbol: str, colour: str, title: str
 ) -> None:
-    parts = [summary.by_category.get(name) for name in names]
-    known = [(n, p) for n, p in zip(names, parts, strict=True) if p and p.quality.n]
+    parts = [(name, summary.by_category.get(name)) for name in places]
+    known = [(name, part) for name, part in parts if part and part.quality.n]
     values = [part.quality for _, part in known]
     fig.add_trace(
         go.Scatter(
             x=[e.value for e in values],
-            y=[theme.wrapped(name, 22) for name, _ in known],
+            y=[places[name] for name, _ in known],
             orientation="h",
             mode="markers",
             name=theme.plain(title),

@@ -64,7 +64,7 @@ def policy_figure(
 def _label(node: Node, n: int, flows: Flows) -> str:
     title = {"requests": "all"}.get(node.kind, node.name)
     share = percent(n / flows.requests) if flows.requests else ""
-    return f"{theme.wrapped(title, 12)}<br>{count(n) if node.kind == 'requests' else share}"
+    return f"{theme.wrapped(title, 10)}<br>{count(n) if node.kind == 'requests' else share}"
 
 
 def _colour(node: Node, colours: Mapping[str, str]) -> str:

@@ -100,6 +100,24 @@ def wrapped(text: object, width: int = 14, lines: int = 2) -> str:
     return "<br>".join(plain(row) for row in rows)
 
 
+def rows(fig: go.Figure, names: Sequence[str], width: int) -> list[str]:
+    """Label the rows of a figure, the first on top; returns where on the axis each one stands.
+
+    The places are not the labels: long names may look alike once they are cut.
+    """
+    places = [f"row {i}" for i in range(len(names))]
+    labels = [wrapped(name, width) for name in names]
+    fig.update_yaxes(
+        type="category",
+        categoryorder="array",
+        categoryarray=places,
+        tickvals=places,
+        ticktext=labels,
+        autorange="reversed",
+    )
+    return places
+
+
 def faded(colour: str, opacity: float) -> str:
     """``#RRGGBB`` with an opacity."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
