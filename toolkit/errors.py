@@ -54,6 +54,9 @@ class PolicyError(DetourError):
         self.file = file
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[type[PolicyError], tuple[tuple[Problem, ...], str]]:
+        return PolicyError, (self.problems, self.file)  # else pickle calls it with the text alone
+
     def __str__(self) -> str:
         place = self.file or "policy"
         return "\n".join(f"{place}{f':{p.line}' if p.line else ''}: {p}" for p in self.problems)
