@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from toolkit.engine.replay import Replay, replay
+from toolkit.errors import PolicyError
 from toolkit.logs.datasets import Dataset
 from toolkit.policy.model import Policy
 from toolkit.schema import ERROR_LABELS
@@ -148,3 +151,15 @@ def policies(draw: st.DrawFn, models: tuple[str, ...]) -> Policy:
             "chains": chains,
         }
     )
+
+
+@st.composite
+def replays(draw: st.DrawFn, complete: bool = False) -> Replay:
+    """A generated policy played on a generated log."""
+    dataset = draw(datasets(complete=complete))
+    try:
+        policy = draw(policies(dataset.models))
+    except PolicyError:  # now and then a generated rule is unreachable
+        assume(False)
+        raise
+    return replay(policy, dataset, draw(st.integers(0, 5)))

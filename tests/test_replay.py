@@ -11,25 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests import reference
-from tests.strategies import datasets, policies
+from tests.strategies import datasets, policies, replays
 from toolkit.engine.decide import decide
 from toolkit.engine.replay import Replay, replay
 from toolkit.errors import DataError, PolicyError
 from toolkit.logs.datasets import Dataset
 from toolkit.policy.model import Policy
 from toolkit.schema import ErrorType, Status
-
-
-@st.composite
-def replays(draw: st.DrawFn) -> Replay:
-    """A generated policy played on a generated log."""
-    dataset = draw(datasets())
-    try:
-        policy = draw(policies(dataset.models))
-    except PolicyError:  # now and then a generated rule is unreachable
-        assume(False)
-        raise
-    return replay(policy, dataset, draw(st.integers(0, 5)))
 
 
 def same(a: float, b: float) -> bool:

@@ -8,13 +8,11 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from tests.small_logs import chain, log
-from tests.strategies import datasets, policies
+from tests.strategies import replays
 from toolkit.engine.replay import replay
-from toolkit.errors import PolicyError
 from toolkit.evaluate import slices
 from toolkit.evaluate.goals import judge
 from toolkit.evaluate.intervals import Estimate
@@ -34,17 +32,6 @@ def mean(values):
 def close(a, b):
     """Equal to rounding, or both undefined."""
     return a == pytest.approx(b, nan_ok=True)
-
-
-@st.composite
-def replays(draw):
-    """A generated policy played on a generated log."""
-    dataset = draw(datasets())
-    try:
-        policy = draw(policies(dataset.models))
-    except PolicyError:  # now and then a generated rule is unreachable
-        assume(False)
-    return replay(policy, dataset, draw(st.integers(0, 3)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -199,6 +186,15 @@ def test_assumptions_say_only_what_happened():
     assert "billed as each model states: a in full, b with nothing" in text
     assert rough.to_dict()["simulated"] is True
     assert "simulated" in rough._repr_html_()
+
+
+def test_going_on_after_an_unreadable_answer_is_said():
+    """A log may know of unreadable answers only where they were wrong, which flatters a policy."""
+    unreadable = log(np.ones((4, 2)), error=[[int(ErrorType.INVALID_OUTPUT), 0]] * 4)
+    went_on = replay(chain("a", "b"), unreadable).summary()
+    stayed = replay(Policy.single("a"), unreadable).summary()
+    assert any("(invalid_output)" in line for line in went_on.assumptions)
+    assert not any("(invalid_output)" in line for line in stayed.assumptions)
 
 
 def test_the_json_has_the_agreed_keys():

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 SIMULATED = "The data is simulated: no model gave these answers."
 
+UNREADABLE = (
+    "The policy goes on after answers that could not be read (invalid_output). Where a log marks "
+    "these only among wrong answers, live traffic will hold more of them, and some of those were "
+    "right."
+)
+
 
 def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     """Sentences, the most weighty first; only what applies is said."""
@@ -53,7 +59,7 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
             f"{_requests(degraded)} ended in a degrade step and {_count(degraded)} with the "
             "quality that the step states."
         )
-    lines += _timeouts(replay)
+    lines += _timeouts(replay) + _unreadable(replay)
     method = f"bootstrap over requests, {count(resamples)} resamples"
     if n > MOST_UNITS:
         method += f" of {count(GROUPS)} groups of requests, drawn at random"
@@ -89,6 +95,16 @@ def _timeouts(replay: Replay) -> list[str]:
         f"{names[i]} {words[replay.policy.models[names[i]].bill_timeouts]}" for i in models
     )
     return [f"Calls that timed out are billed as each model states: {each}."]
+
+
+def _unreadable(replay: Replay) -> list[str]:
+    """Say so where the policy acts on an answer that the log calls unreadable."""
+    calls = replay.attempt_table
+    unreadable = calls.column("error").to_numpy() == ErrorType.INVALID_OUTPUT
+    acted = replay.fallback[calls.column("request_ix").to_numpy()[unreadable]]
+    if not acted.any():
+        return []
+    return [UNREADABLE]
 
 
 def _requests(n: int) -> str:

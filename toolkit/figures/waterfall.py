@@ -61,7 +61,7 @@ def waterfall_figure(
     fig.update_layout(barmode="overlay", margin={"t": 8})
     end = max((a.start_s + _length(a) for a in trace.attempts), default=0.0)
     # Room for the label of a short last bar.
-    fig.update_xaxes(title="seconds since the request", range=[0, 1.4 * end or 1], ticksuffix=" s")
+    fig.update_xaxes(title="seconds since the request", range=[0, 1.7 * end or 1], ticksuffix=" s")
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 
