@@ -14,7 +14,7 @@ from tests import reference
 from tests.strategies import datasets, policies, replays
 from toolkit.engine.decide import decide
 from toolkit.engine.replay import Replay, replay
-from toolkit.errors import DataError, PolicyError
+from toolkit.errors import DataError, DetourError, PolicyError
 from toolkit.logs.datasets import Dataset
 from toolkit.policy.model import Policy
 from toolkit.schema import ErrorType, Status
@@ -218,6 +218,13 @@ def test_a_single_model_never_counts_as_a_fallback():
     done = replay(Policy.single("small"), log(error=[[0, 3]] * 3))
     assert not done.fallback.any()
     assert (done.quality == 0).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_generator_takes_is_refused(seed: int):
+    """The message says which seeds there are."""
+    with pytest.raises(DetourError, match=f"got {seed}; allowed: 0 to 9223372036854775807"):
+        replay(Policy.single("small"), log(), seed)
 
 
 def test_an_unknown_request_is_named_with_what_there_is():

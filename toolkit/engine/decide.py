@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from toolkit.engine.compiled import in_threads
 from toolkit.engine.keys import Purpose, text_keys, uniforms
-from toolkit.errors import PolicyError, Problem, did_you_mean
+from toolkit.errors import DetourError, PolicyError, Problem, did_you_mean
 from toolkit.policy.conditions import route_masks
 from toolkit.policy.model import Policy, Route
 from toolkit.policy.plan import chain_names
 from toolkit.schema import REQUEST_ID
+
+MAX_SEED = 2**63 - 1
 
 
 class Decisions(NamedTuple):
@@ -37,6 +39,8 @@ def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
     A split is drawn once per value of its ``sticky_by`` column, whatever the seed, so that a user
     stays on one side; without that column, or where it is empty, once per request and seed.
     """
+    if not 0 <= seed <= MAX_SEED:
+        raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
     n = requests.num_rows
     made = Decisions(np.full(n, -1, np.int16), np.empty(n, np.int16), np.ones(n))
 
