@@ -69,6 +69,71 @@ def test_tables_come_back_as_they_were(lab):
     assert found.models == kept.models
 
 
+def test_format_and_notes_come_back(lab):
+    """What is said of the way in is kept; a dataset of no file has neither."""
+    put("said", format="long", notes=("two rows left out", "a 'quote'"))
+    put("silent")
+    said, silent = store.entries()
+    assert (said.format, said.notes) == ("long", ("two rows left out", "a 'quote'"))
+    assert (silent.format, silent.notes) == ("", ())
+    assert store.read("said")[0] == said
+
+
+def test_outcomes_may_come_as_a_stream(lab):
+    """Batches that are never a table at once are stored as a table would be."""
+    kept = tables()
+    many = pa.concat_tables([kept.outcomes] * 1000)
+    stream = pa.RecordBatchReader.from_batches(many.schema, many.to_batches())
+    streamed = Tables(kept.requests, kept.models, stream)
+    store.write("one", streamed, source="log.csv", sha256="1")
+    entry, found = store.read("one")
+    assert entry.n_outcomes == 1000
+    assert found.outcomes.equals(many.combine_chunks())
+
+
+def test_a_store_of_the_first_version_keeps_its_data(lab, monkeypatch):
+    """A store made before there were formats opens, and keeps its datasets."""
+    kept = tables(prompt=["p"])
+    with monkeypatch.context() as then:
+        then.setattr(store, "MIGRATIONS", store.MIGRATIONS[:1])
+        with store.connect() as con:
+            con.execute(
+                "INSERT INTO datasets (id, name, source, sha256, n_requests, n_models, n_outcomes,"
+                " simulated, models, request_schema) VALUES (nextval('dataset_id'), 'old',"
+                " 'log.csv', 'abc', 1, 1, 1, true, ['m'], $schema)",
+                {"schema": kept.requests.schema.serialize().to_pybytes()},
+            ).fetchall()
+            con.register("requests", kept.requests)
+            con.register("outcomes", kept.outcomes)
+            con.execute("CREATE TABLE requests_1 AS SELECT 1 AS ix, * FROM requests").fetchall()
+            con.execute("CREATE TABLE outcomes_1 AS FROM outcomes").fetchall()
+    assert store.entries() == [
+        store.Entry(1, "old", "log.csv", "abc", 1, 1, 1, True, format="", notes=())
+    ]
+    _, found = store.read("old")
+    assert found.requests.equals(kept.requests)
+    assert found.outcomes.equals(kept.outcomes)
+    put("new", format="long")
+    assert [(e.id, e.format) for e in store.entries()] == [(2, "long"), (1, "")]
+
+
+def test_the_list_is_read_again_only_after_a_change(lab, monkeypatch):
+    """Listing an unchanged store does not open it; any change of the file does."""
+    put()
+    assert len(store.entries()) == 1
+    opened = []
+    real = store.connect
+    monkeypatch.setattr(store, "connect", lambda path: opened.append(path) or real(path))
+    listed = store.entries()
+    assert opened == []
+    listed.clear()  # the list is the caller's own
+    assert len(store.entries()) == 1
+    code = "from tests.test_store import put; put('two')"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert [e.name for e in store.entries()] == ["one", "two"]
+    assert len(opened) == 1
+
+
 def test_rows_keep_their_order(lab):
     """Many requests and outcomes come back in the order in which they were written."""
     n = 300_000

@@ -9,7 +9,7 @@ Tables of a dataset carry its number in their names, never its name: user text i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow as pa
 from filelock import BaseFileLock, FileLock, Timeout
 
 from toolkit.errors import DataError
+from toolkit.logs.migrations import MIGRATIONS
 from toolkit.logs.tables import Tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,26 +40,15 @@ class Entry:
     n_models: int
     n_outcomes: int
     simulated: bool
+    format: str
+    """Name of the format that it was read as; blank when it was not imported from a file."""
+    notes: tuple[str, ...]
+    """What was changed or left out on the way in, in words."""
 
 
 def store_path() -> Path:
     """Where the store is, whether or not it exists yet."""
     return Path(os.environ.get("DETOUR_DB") or ROOT / "data" / "lab.duckdb")
-
-
-def _datasets(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("CREATE SEQUENCE dataset_id").fetchall()
-    con.execute(
-        "CREATE TABLE datasets (id INTEGER PRIMARY KEY, name VARCHAR UNIQUE NOT NULL,"
-        " source VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, n_requests BIGINT NOT NULL,"
-        " n_models BIGINT NOT NULL, n_outcomes BIGINT NOT NULL, simulated BOOLEAN NOT NULL,"
-        " models VARCHAR[] NOT NULL, request_schema BLOB NOT NULL,"
-        " created_at TIMESTAMPTZ NOT NULL DEFAULT now())"
-    ).fetchall()
-
-
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_datasets,)
-"""Applied in order, each once; the names of those applied are kept. Append, never change."""
 
 
 @contextmanager
@@ -142,20 +132,47 @@ def _migrate(con: duckdb.DuckDBPyConnection, path: Path) -> None:
             con.execute("INSERT INTO migrations VALUES ($n)", {"n": migration.__name__}).fetchall()
 
 
+_seen: dict[Path, tuple[object, tuple[Entry, ...]]] = {}
+
+
 def entries(path: Path | None = None) -> list[Entry]:
-    """All datasets of the store by name; none when there is no store yet."""
-    if not (path or store_path()).exists():
+    """All datasets of the store by name; none when there is no store yet.
+
+    The list is read once for each state of the file, as opening it takes 50 ms.
+    """
+    path = path or store_path()
+    # Taken before the file is read: what another program writes later makes it differ.
+    state = _state(path)
+    if state is None:
         return []
-    with connect(path) as con:
-        return _entries(con)
+    known, found = _seen.get(path, (None, ()))
+    if state != known:
+        with connect(path) as con:
+            found = tuple(_entries(con))
+        _seen[path] = state, found
+    return list(found)
+
+
+def _state(path: Path) -> object:
+    """What changes whenever the store does; None when there is no store."""
+
+    def of(file: Path) -> tuple[int, int, int] | None:
+        try:
+            found = file.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    state = of(path)
+    return state and (state, of(Path(f"{path}.wal")))
 
 
 def _entries(con: duckdb.DuckDBPyConnection) -> list[Entry]:
     rows = con.execute(
-        "SELECT id, name, source, sha256, n_requests, n_models, n_outcomes, simulated"
-        " FROM datasets ORDER BY name"
+        "SELECT id, name, source, sha256, n_requests, n_models, n_outcomes, simulated, format,"
+        " notes FROM datasets ORDER BY name"
     ).fetchall()
-    return [Entry(*row) for row in rows]
+    return [Entry(*(*fields, tuple(notes))) for *fields, notes in rows]
 
 
 def read(name: str, path: Path | None = None) -> tuple[Entry, Tables] | None:
@@ -184,11 +201,15 @@ def write(
     source: str,
     sha256: str,
     simulated: bool = False,
+    format: str = "",  # noqa: A002 -- the word for it everywhere
+    notes: Sequence[str] = (),
     replace: bool = False,
     path: Path | None = None,
 ) -> bool:
     """Keep a dataset; False when this content is there under this name already.
 
+    ``tables.outcomes`` may be a ``pyarrow.RecordBatchReader``, so that ten million rows are never
+    in memory at once. DuckDB keeps their order, so they must come sorted by request_ix, model_ix.
     Raises DataError when the name is taken by other content, unless ``replace`` is set.
     """
     with connect(path) as con:
@@ -199,16 +220,18 @@ def write(
             _drop(con, entry)
         number = con.execute(
             "INSERT INTO datasets (id, name, source, sha256, n_requests, n_models, n_outcomes,"
-            " simulated, models, request_schema) VALUES (nextval('dataset_id'), $name, $source,"
-            " $sha256, $n, $m, $k, $simulated, $models, $schema) RETURNING id",
+            " simulated, format, notes, models, request_schema) VALUES (nextval('dataset_id'),"
+            " $name, $source, $sha256, $n, $m, 0, $simulated, $format, $notes, $models, $schema)"
+            " RETURNING id",
             {
                 "name": name,
                 "source": source,
                 "sha256": sha256,
                 "n": tables.requests.num_rows,
                 "m": len(tables.models),
-                "k": tables.outcomes.num_rows,
                 "simulated": simulated,
+                "format": format,
+                "notes": list(notes),
                 "models": list(tables.models),
                 "schema": tables.requests.schema.remove_metadata().serialize().to_pybytes(),
             },
@@ -220,6 +243,11 @@ def write(
         con.register("rows", tables.outcomes)
         con.execute(f"CREATE TABLE outcomes_{number} AS FROM rows").fetchall()
         con.unregister("rows")
+        con.execute(
+            f"UPDATE datasets SET n_outcomes = (SELECT count(*) FROM outcomes_{number})"  # noqa: S608
+            " WHERE id = $id",
+            {"id": number},
+        ).fetchall()
     return True
 
 
