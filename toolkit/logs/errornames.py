@@ -34,7 +34,7 @@ _NAMES = {
     ErrorType.CONNECTION: """
         connection connect apiconnection connectionrefused connectionreset connectionaborted
         newconnection clientconnector clientconnection clientos brokenpipe network socket
-        transport protocol remoteprotocol localprotocol read write proxy ssl
+        transport protocol remoteprotocol localprotocol read write proxyerror ssl
         sslcertverification servercertificateinvalid serverdisconnected incompleteread
         chunkedencoding maxretry nameresolution unknownhost gai dns httprequest
         econnrefused econnreset enotfound epipe
