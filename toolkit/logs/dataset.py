@@ -6,19 +6,23 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.tables import Tables
-from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, REQUEST_ID
+from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, PROMPT, REQUEST_ID
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Kind: TypeAlias = Literal["complete", "logged", "partial"]
+"""Which outcomes a dataset has: of every model on every request, only of the model that served
+each request, or something between."""
 _MATRICES = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
 
 
@@ -70,6 +74,37 @@ class Dataset:
     def complete(self) -> bool:
         """Whether every model has an outcome on every request."""
         return self.n_outcomes == self.observed.size
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the n × m outcomes the log has."""
+        if self.complete:
+            return "complete"
+        one_each = self.n_outcomes == self.n_requests and bool(self.observed.any(axis=1).all())
+        return "logged" if one_each else "partial"
+
+    def measured_share(self, name: str) -> float:
+        """Share of the outcomes in which ``name`` (a matrix) was measured; NaN without any."""
+        if not self.n_outcomes:
+            return float("nan")
+        return float(np.count_nonzero(~np.isnan(getattr(self, name))) / self.n_outcomes)
+
+    @property
+    def estimated_share(self) -> float:
+        """Share of the outcomes whose cost was estimated from list prices."""
+        if self.answers is None or "cost_estimated" not in self.answers.column_names:
+            return 0.0
+        return (pc.sum(self.answers["cost_estimated"]).as_py() or 0) / max(self.n_outcomes, 1)
+
+    @cached_property
+    def gaps(self) -> tuple[str, ...]:
+        """What the log does not hold, and what nobody can tell from it: a sentence each."""
+        found = [sentence for name, sentence in _GAPS.items() if not self.measured_share(name) > 0]
+        if PROMPT not in self.requests.column_names:
+            found.append(_NO_PROMPT)
+        if self.kind == "logged" and self.n_models > 1:
+            found.append(_LOGGED)
+        return tuple(found)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column (n) of the requests; DataError for an unknown name."""
@@ -125,13 +160,13 @@ class Dataset:
                 table = table.append_column(name, self.answers[name])
         return table
 
-    def to_arrow(self) -> pa.Table:
+    def to_arrow(self, limit: int | None = None) -> pa.Table:
         """The long format: a row for each outcome, sorted by request and model.
 
         Columns are request_id, category, model, then what was measured; ``error`` is the name of
-        the error or null.
+        the error or null. ``limit`` is how many rows at most.
         """
-        table = self.outcomes_table()
+        table = self.outcomes_table().slice(0, limit)
         request, model, code = (table[c] for c in ("request_ix", "model_ix", "error"))
         columns = {REQUEST_ID: self.requests[REQUEST_ID].take(request)}
         if CATEGORY in self.requests.column_names:
@@ -175,6 +210,19 @@ class Dataset:
         )
         badge = " <em>simulated</em>" if self.simulated else ""
         return f"<table><caption><b>{escape(self.name)}</b>{badge}</caption>{cells}</table>"
+
+
+_GAPS = {
+    "quality": "No quality was measured: how good answers are cannot be shown. Grade some, or"
+    " import a file of scores.",
+    "cost_usd": "No cost was measured, and no list price is known: cost cannot be shown.",
+    "latency_s": "No latency was measured: waiting times and timeouts cannot be shown.",
+}
+_NO_PROMPT = "There are no prompts: rules on words, and a look at what was asked, are not possible."
+_LOGGED = (
+    "Each request was seen under one model only: what another model would have answered is not in"
+    " this log, and a replay leaves such requests out."
+)
 
 
 def dataset_from_tables(

@@ -17,7 +17,7 @@ from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.checks import NUMBERS, Rows, refuse, repeated_columns
 from toolkit.schema import CATEGORY, INPUT_TOKENS, MODEL, PROMPT, REQUEST_ID, TIMESTAMP
 
-TEXTS = ("answer", "error_detail")
+TEXTS = ("answer", "error_detail", "cost_estimated")
 """Kept beside the outcomes where a log has them."""
 OF_REQUEST = (CATEGORY, PROMPT, TIMESTAMP)
 """Columns of the requests that may stand in an outcomes table."""

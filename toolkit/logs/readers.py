@@ -8,9 +8,8 @@ a whole one.
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import json
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -51,7 +50,7 @@ def read_outcomes(con: duckdb.DuckDBPyConnection, file: File) -> list[str]:
             register_frame(con, parquet.read(columns=[c for c in names if c in KNOWN]), file.rows)
             return names
         if file.kind == "csv":
-            names = _header(file)
+            names = header(file)
             columns = dict.fromkeys(names, "VARCHAR")
             load_raw(con, _READ_CSV, names, {**file.parameters, "columns": columns})
             _refuse_ragged(con, file)
@@ -83,10 +82,9 @@ def read_requests(con: duckdb.DuckDBPyConnection, file: File) -> pa.Table:
 _JSON_TYPES = {"UBIGINT": "BIGINT", "JSON": "VARCHAR", "NULL": "VARCHAR"}
 
 
-def _header(file: File) -> list[str]:
+def header(file: File) -> list[str]:
     """Column names of a CSV file; a name for columns that have none."""
-    opened: Any = gzip.open if file.gzipped else open
-    with opened(file.path, "rt", encoding="utf-8-sig", newline="") as text:
+    with file.opened() as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as text:
         names = [name.strip() for name in next(csv.reader(text), [])]
     names = [name or f"column {i + 1}" for i, name in enumerate(names)]
     refuse(repeated_columns(names, file.rows))
@@ -101,11 +99,9 @@ def _refuse_ragged(con: duckdb.DuckDBPyConnection, file: File) -> None:
     if not found:
         return
     if any(kind == "INVALID ENCODING" for _, kind, _, _ in found):
-        raise DataError(f"{file.path.name}: the text is not UTF-8 in line {found[0][0]}")
+        raise DataError(f"{file.name}: the text is not UTF-8 in line {found[0][0]}")
     shown = "; ".join(f"line {line}: {message}" for line, _, message, _ in found)
-    raise DataError(
-        f"{file.path.name}: rows that do not fit the header: {shown} ({found[0][3]} in all)"
-    )
+    raise DataError(f"{file.name}: rows that do not fit the header: {shown} ({found[0][3]} in all)")
 
 
 def _read_lines(con: duckdb.DuckDBPyConnection, file: File) -> list[str]:
@@ -120,7 +116,7 @@ def _read_lines(con: duckdb.DuckDBPyConnection, file: File) -> list[str]:
     ).fetchall()
     if strange:
         listed = file.rows.listed(strange)
-        raise DataError(f"{file.path.name}: not a JSON object; got {listed}; allowed: {{…}}")
+        raise DataError(f"{file.name}: not a JSON object; got {listed}; allowed: {{…}}")
     keys = con.execute(
         "SELECT key FROM (SELECT rowid, unnest(json_keys(json)) AS key FROM line)"
         " GROUP BY key ORDER BY min(rowid), key"
@@ -129,7 +125,7 @@ def _read_lines(con: duckdb.DuckDBPyConnection, file: File) -> list[str]:
 
 
 def _requests_from_csv(con: duckdb.DuckDBPyConnection, file: File) -> pa.Table:
-    names = _header(file)
+    names = header(file)
     columns = {f"c{i}": "VARCHAR" for i in range(len(names))}
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE text AS FROM {_READ_CSV}",

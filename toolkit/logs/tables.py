@@ -6,7 +6,7 @@ holds was checked by the same rules. An in-memory DuckDB does the work on the ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -63,21 +63,40 @@ def check(
         problems += wrong_requests(con, request_rows, rows)
     refuse(problems)
     left_out = [c for c in columns if c not in KNOWN]
-    notes = [f"columns left out: {', '.join(left_out)}"] if left_out else []
-    if requests is not None:
-        notes += _differences(con)
-    _index(con)
-    notes += _read_errors(con)
-    outcomes = _outcomes(con, columns)
-    models = con.execute("SELECT model FROM model ORDER BY ix").fetchall()
-    pairs = (outcomes["request_ix"].to_numpy(), outcomes["model_ix"].to_numpy())
+    notes = (f"columns left out: {', '.join(left_out)}",) if left_out else ()
+    tables = tabulate(con, columns, requests, latency=_LATENCY, notes=notes)
+    pairs = (tables.outcomes["request_ix"].to_numpy(), tables.outcomes["model_ix"].to_numpy())
     if np.any((np.diff(pairs[0]) == 0) & (np.diff(pairs[1]) == 0)):
         refuse(repeated_outcomes(con, rows))
+    return tables
+
+
+_LATENCY = "coalesce(TRY_CAST(latency_s AS DOUBLE), TRY_CAST(latency_ms AS DOUBLE) / 1000)"
+
+
+def tabulate(
+    con: duckdb.DuckDBPyConnection,
+    columns: Collection[str],
+    requests: pa.Table | None,
+    *,
+    extras: Sequence[str] = (),
+    latency: str = "latency_s",
+    notes: tuple[str, ...] = (),
+) -> Tables:
+    """Index the good rows of ``raw``, whose row numbers leave no gaps.
+
+    ``columns`` says which of KNOWN the log has, ``extras`` the names of columns ``x0``, ``x1`` …,
+    and ``latency`` is SQL. Table ``prompt`` holds the keys of ``requests``.
+    """
+    said = [*notes, *(_differences(con) if requests is not None else [])]
+    code, read = _read_errors(con)
+    models = _models(con)
+    outcomes = _Outcomes(con, columns, extras, requests, latency, code)
     return Tables(
-        requests=_requests(con, columns, requests),
-        models=tuple(name for (name,) in models),
-        outcomes=outcomes,
-        notes=tuple(notes),
+        requests=outcomes.requests(),
+        models=models,
+        outcomes=outcomes.table,
+        notes=(*said, *read),
     )
 
 
@@ -96,29 +115,22 @@ def _differences(con: duckdb.DuckDBPyConnection) -> list[str]:
     return notes
 
 
-def _index(con: duckdb.DuckDBPyConnection) -> None:
-    """Make ``request`` (request_id, ix, prompt_row), ``model`` (model, ix) and ``pair``."""
-    statements = """
-        CREATE TEMP TABLE request AS
-        SELECT r.request_id, p.rowid AS prompt_row,
-            CAST(row_number() OVER (ORDER BY p.rowid, r.first) - 1 AS INTEGER) AS ix
-        FROM (SELECT request_id, min(rowid) AS first FROM raw GROUP BY 1) r
-        LEFT JOIN prompt p USING (request_id);
-        CREATE TEMP TABLE model AS
-        SELECT model, CAST(row_number() OVER (ORDER BY model) - 1 AS INTEGER) AS ix
-        FROM (SELECT DISTINCT model FROM raw);
-        CREATE TEMP TABLE pair AS
-        SELECT raw.rowid AS row, r.ix AS request_ix, m.ix AS model_ix
-        FROM raw JOIN request r USING (request_id) JOIN model m USING (model)
-    """
-    con.execute(statements).fetchall()
+def _models(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Make the type ``model_name``, whose codes are the places of the sorted names."""
+    con.execute(
+        "CREATE TYPE model_name AS ENUM (SELECT DISTINCT model FROM raw ORDER BY model)"
+    ).fetchall()
+    names = con.execute("SELECT unnest(enum_range(NULL::model_name))").fetchall()
+    return tuple(str(name) for (name,) in names)
 
 
-def _read_errors(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Make ``error_code`` (name, code), and say what was read as what."""
+def _read_errors(con: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+    """SQL of the code of a row's error, and what was read as what."""
     counts = con.execute(
         "SELECT error, count(*) FROM raw WHERE error IS NOT NULL GROUP BY 1 ORDER BY 1"
     ).fetchall()
+    if not counts:
+        return "CAST(0 AS TINYINT)", []
     codes, notes = error_codes(counts)
     con.register("error_code", codes)
     changed = con.execute(
@@ -127,51 +139,113 @@ def _read_errors(con: duckdb.DuckDBPyConnection) -> list[str]:
     ).fetchall()[0][0]
     if changed:
         notes.append(f"outcomes with an error and a quality above 0, now 0: {changed}")
-    return notes
+    # A join would not keep the rows in their order.
+    con.execute("CREATE TYPE error_name AS ENUM (SELECT name FROM error_code)").fetchall()
+    listed = ", ".join(str(code) for code in codes["code"].to_pylist())
+    place = "enum_code(CAST(error AS error_name))"
+    return f"CAST(coalesce([{listed}][{place} + 1], 0) AS TINYINT)", notes
 
 
-def _outcomes(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.Table:
-    texts = "".join(f", {c}" for c in TEXTS if c in columns)
-    return con.sql(
-        "SELECT request_ix, model_ix,"  # noqa: S608 -- the texts are names of ours
-        " CASE WHEN code <> 0 THEN 0 ELSE TRY_CAST(quality AS DOUBLE) END AS quality,"
-        " TRY_CAST(cost_usd AS DOUBLE) AS cost_usd,"
-        " coalesce(TRY_CAST(latency_s AS DOUBLE), TRY_CAST(latency_ms AS DOUBLE) / 1000)"
-        "  AS latency_s,"
-        " TRY_CAST(input_tokens AS DOUBLE) AS input_tokens,"
-        " TRY_CAST(output_tokens AS DOUBLE) AS output_tokens,"
-        f" CAST(coalesce(code, 0) AS TINYINT) AS error{texts}"
-        " FROM pair JOIN raw ON raw.rowid = row LEFT JOIN error_code ON name = raw.error"
-        " ORDER BY request_ix, model_ix"
-    ).to_arrow_table()
+class _Outcomes:
+    """The outcomes of ``raw`` in order, and the requests that they are of."""
 
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        columns: Collection[str],
+        extras: Sequence[str],
+        given: pa.Table | None,
+        latency: str,
+        code: str,
+    ) -> None:
+        self.con = con
+        self.columns = [c for c in OF_REQUEST if c in columns]
+        self.extras = extras
+        self.given = given
+        n_rows, n_requests = con.execute(
+            "SELECT count(*), count(DISTINCT request_id) FROM raw"
+        ).fetchall()[0]
+        self.logged = n_rows == n_requests and given is None
+        """Each request has one outcome, in its order: nothing to sort or to look up."""
+        if not self.logged:
+            self._order_requests()
+        request, rows = "rowid", "raw"
+        if not self.logged:
+            request, rows = "ix", "raw JOIN request USING (request_id) ORDER BY 1, 2"
+        texts = "".join(f", {c}" for c in TEXTS if c in columns)
+        self.table = con.sql(
+            f"SELECT CAST({request} AS INTEGER) AS request_ix,"  # noqa: S608 -- names of ours
+            " CAST(enum_code(CAST(model AS model_name)) AS INTEGER) AS model_ix,"
+            f" CASE WHEN {code} <> 0 THEN 0 ELSE TRY_CAST(quality AS DOUBLE) END AS quality,"
+            f" TRY_CAST(cost_usd AS DOUBLE) AS cost_usd, {latency} AS latency_s,"
+            " TRY_CAST(input_tokens AS DOUBLE) AS input_tokens,"
+            " TRY_CAST(output_tokens AS DOUBLE) AS output_tokens,"
+            f" {code} AS error{texts} FROM {rows}"
+        ).to_arrow_table()
 
-def _requests(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[str], given: pa.Table | None
-) -> pa.Table:
-    """The requests (n rows) in the order of ``given``, else of their first outcome."""
-    facts = con.sql(
-        "SELECT ix, any_value(r.request_id) AS request_id, any_value(prompt_row) AS prompt_row,"
-        " arg_min(raw.category, row) AS category, arg_min(raw.prompt, row) AS prompt,"
-        " arg_min(raw.timestamp, row) AS timestamp,"
-        " coalesce(any_value(TRY_CAST(p.input_tokens AS DOUBLE)),"
-        "  median(TRY_CAST(raw.input_tokens AS DOUBLE))"
-        "  FILTER (TRY_CAST(raw.input_tokens AS DOUBLE) > 0)) AS input_tokens"
-        " FROM pair JOIN raw ON raw.rowid = row JOIN request r ON r.ix = request_ix"
-        " LEFT JOIN prompt p ON p.rowid = prompt_row GROUP BY ix ORDER BY ix"
-    ).to_arrow_table()
-    found = {REQUEST_ID: facts[REQUEST_ID]}
-    rest = {}
-    if given is not None:
-        rest = dict(zip(given.column_names, given.take(facts["prompt_row"]).columns, strict=True))
-        rest.pop(REQUEST_ID)
-    for name in OF_REQUEST:
-        if name in rest:
-            found[name] = rest.pop(name)
-        elif name in columns:
-            found[name] = _moments(facts[name]) if name == TIMESTAMP else facts[name]
-    found |= rest | {INPUT_TOKENS: facts[INPUT_TOKENS]}
-    return decoded(pa.table(found)).combine_chunks()
+    def _order_requests(self) -> None:
+        """Make ``request`` (request_id, ix, first, prompt_row)."""
+        self.con.execute(
+            "CREATE TEMP TABLE request AS SELECT r.request_id, first, p.rowid AS prompt_row,"
+            "  CAST(row_number() OVER (ORDER BY p.rowid, first) - 1 AS INTEGER) AS ix"
+            " FROM (SELECT request_id, min(rowid) AS first FROM raw GROUP BY 1) r"
+            " LEFT JOIN prompt p USING (request_id)"
+        ).fetchall()
+
+    def requests(self) -> pa.Table:
+        """The requests (n rows) in the order of ``given``, else of their first outcome."""
+        listed = "".join(
+            f", {c}" for c in (*self.columns, *(f"x{i}" for i in range(len(self.extras))))
+        )
+        if self.logged:
+            facts = self.con.sql(
+                f"SELECT request_id{listed},"  # noqa: S608 -- names of ours
+                " CASE WHEN TRY_CAST(input_tokens AS DOUBLE) > 0"
+                " THEN TRY_CAST(input_tokens AS DOUBLE) END AS input_tokens FROM raw"
+            ).to_arrow_table()
+        else:
+            facts = self._facts(listed)
+        found = {REQUEST_ID: facts[REQUEST_ID]}
+        rest = {}
+        if self.given is not None:
+            rows = self.given.take(facts["prompt_row"]).columns
+            rest = dict(zip(self.given.column_names, rows, strict=True))
+            rest.pop(REQUEST_ID)
+        for name in OF_REQUEST:
+            if name in rest:
+                found[name] = rest.pop(name)
+            elif name in self.columns:
+                found[name] = _moments(facts[name]) if name == TIMESTAMP else facts[name]
+        further = {name: facts[f"x{i}"] for i, name in enumerate(self.extras)}
+        found |= further | rest | {INPUT_TOKENS: facts[INPUT_TOKENS]}
+        return decoded(pa.table(found)).combine_chunks()
+
+    def _facts(self, listed: str) -> pa.Table:
+        """What the outcomes say of each request: the first that says anything holds."""
+        names = listed.split(", ")[1:]
+        blank = "".join(f", count(*) - count({c})" for c in names)
+        gaps = self.con.execute(
+            f"SELECT count(*){blank} FROM request JOIN raw ON raw.rowid = first"  # noqa: S608
+        ).fetchall()[0][1:]
+        holes = [c for c, count in zip(names, gaps, strict=True) if count]
+        chosen = "".join(
+            f", coalesce(raw.{c}, later.{c}) AS {c}" if c in holes else f", raw.{c}" for c in names
+        )
+        later = ""
+        if holes:
+            firsts = ", ".join(f"arg_min({c}, rowid) AS {c}" for c in holes)
+            later = (
+                f" JOIN (SELECT request_id, {firsts} FROM raw GROUP BY 1) later USING (request_id)"  # noqa: S608
+            )
+        self.con.register("outcome", self.table.select(["request_ix", INPUT_TOKENS]))
+        return self.con.sql(
+            f"SELECT r.request_id, prompt_row{chosen},"  # noqa: S608 -- names of ours
+            " coalesce(TRY_CAST(p.input_tokens AS DOUBLE), tokens) AS input_tokens"
+            f" FROM request r JOIN raw ON raw.rowid = first{later}"
+            " LEFT JOIN prompt p ON p.rowid = prompt_row"
+            " LEFT JOIN (SELECT request_ix, median(input_tokens) AS tokens FROM outcome"
+            "  WHERE input_tokens > 0 GROUP BY 1) ON request_ix = ix ORDER BY ix"
+        ).to_arrow_table()
 
 
 def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:

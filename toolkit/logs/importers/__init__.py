@@ -1,18 +1,63 @@
-"""From files to the store: ``import_file``."""
+"""From files to the store: ``import_file`` and, writing nothing, ``preview``."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from toolkit.errors import DataError
 from toolkit.logs import store
+from toolkit.logs.dataset import Kind, dataset_from_tables
 from toolkit.logs.datasets import bundled_folders
-from toolkit.logs.files import digest_of, is_simulated, open_file
-from toolkit.logs.readers import read_tables
+from toolkit.logs.files import digest_of, gather, is_simulated
+from toolkit.logs.importers.reading import Choices, Reading, read, refuse_pickles
+from toolkit.logs.importers.registry import FORMATS
+from toolkit.logs.importers.rejects import Reject, rejects, write_rejects
+
+__all__ = ["FORMATS", "ImportReport", "Preview", "Reject", "check_name", "import_file", "preview"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SHOWN = 20
+"""So many rows and rejects a preview shows."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would do."""
+
+    format: str
+    title: str
+    """What people call the format."""
+    alternatives: tuple[str, ...]
+    """Names of the other formats that the file could be."""
+    columns: tuple[str, ...]
+    """Of the file."""
+    mapping: tuple[tuple[str, str], ...]
+    """(column of ours, what of the file it is read from)."""
+    n_rows: int
+    """Rows of the log: those stored, rejected and left out."""
+    n_stored: int
+    n_rejected: int
+    n_left_out: int
+    n_requests: int
+    n_models: int
+    n_outcomes: int
+    kind: Kind
+    rows: pa.Table
+    """The first outcomes, in the long format."""
+    rejects: tuple[Reject, ...]
+    """The first rejected rows."""
+    notes: tuple[str, ...]
+    gaps: tuple[str, ...]
+    """What the log does not hold, and what cannot be shown therefore."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +69,57 @@ class ImportReport:
     n_models: int
     n_outcomes: int
     already_there: bool
-    """The same content was there under this name, so nothing changed."""
+    """The same content was there under this name, so nothing changed and no row was read."""
     notes: tuple[str, ...]
     """What was changed or left out on the way, in words."""
+    format: str = ""
+    n_rows: int = 0
+    """Rows of the log: those stored, rejected and left out."""
+    n_stored: int = 0
+    n_rejected: int = 0
+    n_left_out: int = 0
+    rejects_path: Path | None = None
+    """Where the rejected rows are, when there are any."""
+    kind: Kind = "partial"
+    gaps: tuple[str, ...] = ()
+
+
+def preview(
+    path: str | Path,
+    *,
+    prompts: str | Path | None = None,
+    format: str | None = None,  # noqa: A002 -- the word for it everywhere
+    mapping: Mapping[str, str] | None = None,
+    scores: str | Path | None = None,
+    drop_prompts: str | Path | None = None,
+    encoding: str | None = None,
+    estimate_costs: bool = True,
+) -> Preview:
+    """Read a log as :func:`import_file` would, and say what it would do. Writes nothing."""
+    choices = Choices(
+        prompts, format, mapping or {}, scores, drop_prompts, encoding, False, estimate_costs
+    )
+    with _reading(path, choices) as done:
+        data = dataset_from_tables("preview", done.tables)
+        return Preview(
+            format=done.format.name,
+            title=done.format.title,
+            alternatives=tuple(one.name for one in done.fitting if one is not done.format),
+            columns=done.source.columns.names,
+            mapping=done.sources,
+            n_rows=done.n_rows,
+            n_stored=done.sifted.n_stored,
+            n_rejected=done.n_rejected,
+            n_left_out=done.sifted.n_left_out,
+            n_requests=data.n_requests,
+            n_models=data.n_models,
+            n_outcomes=done.tables.outcomes.num_rows,
+            kind=data.kind,
+            rows=data.to_arrow(SHOWN),
+            rejects=tuple(rejects(done.source, SHOWN))[:SHOWN],
+            notes=done.tables.notes,
+            gaps=data.gaps,
+        )
 
 
 def import_file(
@@ -36,40 +129,97 @@ def import_file(
     db: str | Path | None = None,
     *,
     replace: bool = False,
+    format: str | None = None,  # noqa: A002 -- the word for it everywhere
+    mapping: Mapping[str, str] | None = None,
+    scores: str | Path | None = None,
+    drop_prompts: str | Path | None = None,
+    encoding: str | None = None,
+    redact: bool = False,
+    estimate_costs: bool = True,
+    rejects_file: str | Path | None = None,
 ) -> ImportReport:
-    """Read a log in the long format into the store under ``name``.
+    """Read a log into the store under ``name``; its format is found out when none is given.
 
-    ``path`` is CSV, JSON lines (both also gzipped) or Parquet with request_id, model and at least
-    one of quality, cost_usd, latency_s or latency_ms. ``prompts`` adds columns to the requests.
-    ``db`` is the store's file, else the usual one. Raises DataError with the rows that are wrong,
-    or when ``name`` has other content and ``replace`` is not set; then nothing is changed.
+    ``path`` is a file (CSV, JSON or JSON lines, also gzipped; Parquet) or a folder of them.
+    ``prompts`` adds columns to the requests, ``scores`` is a second file of grades where a format
+    has one, ``drop_prompts`` lists prompts to leave out, ``mapping`` says which column of the file
+    is which of ours. ``redact`` masks personal data and keys in texts; ``estimate_costs`` fills
+    missing costs from list prices, marked as estimated. ``db`` is the store's file, else the usual
+    one.
+
+    Rows that cannot be read go, with line and reason, to ``rejects_file`` (CSV; by default
+    ``rejects/NAME.csv`` beside the store). Raises DataError when nothing can be read, or when
+    ``name`` has other content and ``replace`` is not set; then nothing is changed.
     """
     check_name(name)
-    db = None if db is None else Path(db)
-    file = open_file(path)
-    prompts_file = None if prompts is None else open_file(prompts)
-    sha256 = digest_of(file.path, *([] if prompts_file is None else [prompts_file.path]))
+    db = store.store_path() if db is None else Path(db)
+    choices = Choices(
+        prompts, format, mapping or {}, scores, drop_prompts, encoding, redact, estimate_costs
+    )
+    refuse_pickles(Path(path))
+    sha256 = _digest(path, choices)
     there = next((e for e in store.entries(db) if e.name == name), None)
     if there is not None and store.is_same(there, sha256, replace=replace):
-        return ImportReport(name, there.n_requests, there.n_models, there.n_outcomes, True, ())
-    tables = read_tables(file, prompts_file)
-    new = store.write(
-        name,
-        tables,
-        source=file.path.name,
-        sha256=sha256,
-        simulated=is_simulated(file),
-        replace=replace,
-        path=db,
-    )
-    return ImportReport(
-        name,
-        tables.requests.num_rows,
-        len(tables.models),
-        tables.outcomes.num_rows,
-        not new,
-        tables.notes,
-    )
+        return ImportReport(
+            name, there.n_requests, there.n_models, there.n_outcomes, True, (), there.format
+        )
+    with _reading(path, choices) as done:
+        data = dataset_from_tables(name, done.tables)
+        target = Path(rejects_file or db.parent / "rejects" / f"{name}.csv")
+        if done.n_rejected:
+            write_rejects(rejects(done.source), target)
+        new = store.write(
+            name,
+            done.tables,
+            source=Path(path).name,
+            sha256=sha256,
+            simulated=all(is_simulated(file) for file in done.source.files),
+            replace=replace,
+            path=db,
+            format=done.format.name,
+            notes=done.tables.notes,
+        )
+        return ImportReport(
+            name=name,
+            n_requests=data.n_requests,
+            n_models=data.n_models,
+            n_outcomes=done.tables.outcomes.num_rows,
+            already_there=not new,
+            notes=done.tables.notes,
+            format=done.format.name,
+            n_rows=done.n_rows,
+            n_stored=done.sifted.n_stored,
+            n_rejected=done.n_rejected,
+            n_left_out=done.sifted.n_left_out,
+            rejects_path=target if done.n_rejected else None,
+            kind=data.kind,
+            gaps=data.gaps,
+        )
+
+
+@contextmanager
+def _reading(path: str | Path, choices: Choices) -> Iterator[Reading]:
+    with (
+        tempfile.TemporaryDirectory(prefix="detour-") as folder,
+        read(path, choices, Path(folder)) as done,
+    ):
+        yield done
+
+
+def _digest(path: str | Path, choices: Choices) -> str:
+    """SHA-256 of all files and of the choices that change what is read from them."""
+    files = [file.path for file in gather(path)]
+    files += [Path(one) for one in (choices.prompts, choices.scores, choices.drop_prompts) if one]
+    for one in files:
+        if not one.is_file():
+            raise DataError(f"{one}: no such file")
+    content = digest_of(*files)
+    said = {k: v for k, v in asdict(choices).items() if v != getattr(Choices(), k)}
+    said = {k: v if isinstance(v, str | bool | dict) else bool(v) for k, v in said.items()}
+    said.pop("prompts", None)
+    if not said:
+        return content
+    return hashlib.sha256(f"{content} {json.dumps(said, sort_keys=True)}".encode()).hexdigest()
 
 
 def check_name(name: str) -> None:

@@ -1,0 +1,53 @@
+"""All formats, and which of them a file is."""
+
+from __future__ import annotations
+
+from toolkit.errors import DataError, did_you_mean
+from toolkit.logs.importers.format import Columns, Format
+from toolkit.logs.importers.formats import (
+    helicone,
+    llmrouter,
+    long,
+    portkey,
+    routellm,
+    routerbench,
+)
+
+FORMATS: tuple[Format, ...] = (
+    helicone.FORMAT,
+    portkey.FORMAT,
+    routerbench.FORMAT,
+    routellm.FORMAT,
+    llmrouter.FORMAT,
+    long.FORMAT,
+)
+"""Those of one program first, the general ones last."""
+
+
+def detect(columns: Columns) -> tuple[Format, ...]:
+    """All formats that a file with these columns can be, the likeliest first."""
+    return tuple(one for one in FORMATS if one.detect(columns))
+
+
+def choose(name: str | None, columns: Columns, file: str, *, mapped: bool) -> Format:
+    """The format called ``name``, else the one that fits; DataError when there is none.
+
+    A mapping without a name means a table of the user's own.
+    """
+    if name is not None:
+        for one in FORMATS:
+            if one.name == name:
+                return one
+        names = [one.name for one in FORMATS]
+        raise DataError(f"no format {name!r}; allowed: {did_you_mean(name, names)}")
+    found = detect(columns)
+    if found:
+        return found[0]
+    if mapped or {"request_id", "model"} & set(columns.names):
+        return long.FORMAT  # which says what is missing
+    titles = ", ".join(one.title for one in FORMATS)
+    raise DataError(
+        f"{file}: the format is not known; got the columns"
+        f" {', '.join(map(repr, columns.names[:12])) or '(none)'}; allowed: {titles}; or say what the"
+        " columns mean, as in --map request_id=id --map model=llm --map quality=score"
+    )
