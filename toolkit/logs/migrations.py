@@ -27,4 +27,44 @@ def _formats(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("ALTER TABLE datasets ADD COLUMN notes VARCHAR[] DEFAULT []").fetchall()
 
 
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_datasets, _formats)
+def _decisions(con: duckdb.DuckDBPyConnection) -> None:
+    # Moments are UTC without a zone, so that no setting of a session shifts them.
+    con.execute(
+        "CREATE TABLE decisions (decision_id VARCHAR NOT NULL, request_id VARCHAR NOT NULL,"
+        ' "at" TIMESTAMP NOT NULL, policy VARCHAR, policy_digest VARCHAR, route VARCHAR,'
+        " chain VARCHAR, propensity DOUBLE, status VARCHAR, model VARCHAR, error_type VARCHAR,"
+        " quality DOUBLE, cost_usd DOUBLE, latency_s DOUBLE, seed BIGINT, request VARCHAR,"
+        " prompt VARCHAR, answer VARCHAR)"
+    ).fetchall()
+    con.execute(
+        "CREATE TABLE attempts (decision_id VARCHAR NOT NULL, attempt INTEGER NOT NULL,"
+        " model VARCHAR, step INTEGER, wait_s DOUBLE, start_s DOUBLE, latency_s DOUBLE,"
+        " cost_usd DOUBLE, quality DOUBLE, error_type VARCHAR)"
+    ).fetchall()
+    con.execute(
+        "CREATE TABLE inbox (segment VARCHAR PRIMARY KEY, bytes BIGINT NOT NULL)"
+    ).fetchall()
+
+
+def _shelf(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "CREATE TABLE policies (name VARCHAR NOT NULL, digest VARCHAR NOT NULL,"
+        " yaml VARCHAR NOT NULL, saved_at TIMESTAMP NOT NULL)"
+    ).fetchall()
+    con.execute(
+        "CREATE TABLE routers (name VARCHAR NOT NULL, digest VARCHAR NOT NULL,"
+        " created_at TIMESTAMP NOT NULL, metadata VARCHAR NOT NULL, blob BLOB NOT NULL)"
+    ).fetchall()
+    con.execute(
+        "CREATE TABLE reviews (request_id VARCHAR NOT NULL, decision_id VARCHAR,"
+        " verdict VARCHAR NOT NULL, note VARCHAR NOT NULL, reviewer VARCHAR NOT NULL,"
+        ' "at" TIMESTAMP NOT NULL)'
+    ).fetchall()
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _datasets,
+    _formats,
+    _decisions,
+    _shelf,
+)
