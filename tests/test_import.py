@@ -15,7 +15,7 @@ from tests.test_datasets import NUMBERS, assert_is, assert_same, long_tables
 from toolkit.errors import DataError
 from toolkit.logs.datasets import list_datasets, load_dataset, load_folder
 from toolkit.logs.exporters import export_folder
-from toolkit.logs.importers import import_file
+from toolkit.logs.importers import import_file, preview
 
 HEAD = "request_id,model,quality"
 
@@ -164,62 +164,182 @@ def test_bundled_names_are_reserved(log, tmp_path, monkeypatch):
 
 
 REFUSED = [
-    (f"{HEAD}\na,m,1\na,m,0\n", "before; got 'a / m' in row 3 .*header included"),
-    (f"{HEAD}\na,m,x\n", "quality is wrong; got 'x' in row 2 .*allowed: a number, 0 to 1"),
-    (f"{HEAD}\na,m,1.5\nb,m,-1\n", "quality is wrong; got '1.5' in row 2, '-1' in row 3"),
-    (f"{HEAD}\na,m,nan\nb,m,inf\nc,m,1e999\n", "got 'nan' in row 2, 'inf' in row 3, '1e999' in ro"),
-    (f"{HEAD},cost_usd\na,m,1,-0.5\n", "cost_usd is wrong; got '-0.5' in row 2 .*0 or more"),
-    (f"{HEAD},latency_ms\na,m,1,-5\n", "latency_ms is wrong; got '-5' in row 2"),
-    (f"{HEAD},latency_s\na,m,1,slow\n", "latency_s is wrong; got 'slow' in row 2"),
-    (f"{HEAD},output_tokens\na,m,1,-1\n", "output_tokens is wrong; got '-1' in row 2"),
+    (f"{HEAD}\na,m,x\n", "line 2: quality is wrong; got 'x'; allowed: a number, 0 to 1"),
+    (f"{HEAD}\na,m,1.5\nb,m,-1\n", "2 rejected, the first: .*line 2: quality is wrong; got '1.5'"),
+    (f"{HEAD},cost_usd\na,m,1,-0.5\n", "line 2: cost_usd is wrong; got '-0.5'.*0 or more"),
+    (f"{HEAD},latency_ms\na,m,1,-5\n", "line 2: latency_ms is wrong; got '-5'"),
+    (f"{HEAD},latency_s\na,m,1,slow\n", "line 2: latency_s is wrong; got 'slow'"),
+    (f"{HEAD},output_tokens\na,m,1,-1\n", "line 2: output_tokens is wrong; got '-1'"),
     (f"{HEAD},latency_s,latency_ms\na,m,1,1,1000\n", "latency is given twice"),
-    (f"{HEAD}\n,m,1\n", "request_id is missing; got '' in row 2"),
-    (f"{HEAD}\na,,1\n", "model is missing; got '' in row 2"),
+    (f"{HEAD}\n,m,1\n", "line 2: request_id is missing"),
+    (f"{HEAD}\na,,1\n", "line 2: model is missing"),
     ("request,model,quality\na,m,1\n", r"no column 'request_id'; got 'request' \(did you mean"),
     ("request_id,model\na,m\n", "nothing was measured; .*at least one column of quality"),
     (f"{HEAD},quality\na,m,1,1\n", "column 'quality' is there twice"),
-    (f"{HEAD}\na,m\nb,m,1\n", "rows that do not fit the header: line 2.*1 in all"),
-    (f"{HEAD}\na,m,1\nb,m,1,1\n", "rows that do not fit the header: line 3"),
-    (f'{HEAD}\na,m,"1\n', "rows that do not fit the header: line 2: .*quote"),
+    (f'{HEAD}\na,m,"1\n', "line 2: a quote is not closed"),
     (f"{HEAD}\n", "no outcomes; allowed: a row for each outcome"),
     ("", "the file is empty"),
-    (f"{HEAD}\na,m\xff,1\n".encode("latin-1"), "not UTF-8"),
-    (f"{HEAD}\n".encode() + b"a,m,1\n" * 20_000 + b"\xff,m,1\n", "not UTF-8"),
-    (f"{HEAD}\na,m,1\n".encode("utf-16"), "not UTF-8"),
+    (f"{HEAD}\na,m\xff,1\n".encode("latin-1"), "line 2: is not UTF-8"),
+    (f"{HEAD}\na,m,1\n".encode("utf-16")[2:], "the format is not known|is not UTF-8"),
 ]
 
 
 @pytest.mark.parametrize(("content", "message"), REFUSED)
-def test_wrong_csv_is_refused_whole(log, lab, content, message):
-    """A wrong file is refused with its rows, and nothing of it stays."""
+def test_a_log_without_a_good_row_is_refused(log, lab, content, message):
+    """A log of which no row can be stored is refused with the first reason, and nothing stays."""
     with pytest.raises(DataError, match=message):
         import_file(log(content), "wrong")
     assert [d for d in list_datasets() if not d.bundled] == []
 
 
+BROKEN = [
+    ("b,m,x\n", 3, "quality is wrong; got 'x'"),
+    ("b,m,nan\n", 3, "quality is wrong; got 'nan'"),
+    ("b,m,1e999\n", 3, "quality is wrong; got '1e999'"),
+    ("a,m,0\n", 3, "request_id and model are there before; got 'a / m'"),
+    (",m,1\n", 3, "request_id is missing"),
+    ("b,m\n", 3, "does not fit the header; Expected Number of Columns: 3 Found: 2"),
+    ("b,m,1,1\n", 3, "does not fit the header; Expected Number of Columns: 3 Found: 4"),
+    ('c,m,1\n\n"d\n\nd",m,1\nb,m,2\n', 8, "quality is wrong; got '2'"),
+    ("\nb,m,1,1\n", 4, "does not fit the header; Expected Number of Columns: 3 Found: 4"),
+    (b"b\xff,m,1\n", 3, "is not UTF-8; is the whole file in another encoding, name it"),
+]
+
+
+@pytest.mark.parametrize(("rows", "line", "reason"), BROKEN)
+def test_a_broken_row_is_rejected_and_the_others_stay(log, rows, line, reason):
+    """A broken row goes to the file of rejects with its line and why; the others are stored."""
+    content = rows if isinstance(rows, bytes) else rows.encode()
+    report = import_file(log(f"{HEAD}\na,m,1\n".encode() + content + b"z,m,0\n"), "broken")
+    assert report.n_rejected == 1
+    assert report.n_rows == report.n_stored + 1 == report.n_outcomes + 1
+    assert {"a", "z"} <= set(load_dataset("broken").column("request_id").to_pylist())
+    (one,) = pd.read_csv(report.rejects_path).to_dict("records")
+    assert (one["file"], one["line"]) == ("log.csv", line)
+    assert one["reason"].startswith(reason)
+    assert one["row"] in content.decode("utf-8", "replace")
+
+
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("line", "reason"),
     [
-        (
-            '{"request_id":"a","model":"m","quality":1}\n{"request_id":\n',
-            "cannot be read.*Malformed",
-        ),
-        (
-            '{"request_id":"a","model":"m","quality":1}\n\n[1]\n',
-            r"not a JSON object; got '\[1\]' in",
-        ),
-        (
-            '{"request_id":"a","model":"m","quality":"good"}\n',
-            "quality is wrong; got 'good' in line",
-        ),
-        (b'{"request_id":"a\xff","model":"m","quality":1}\n', "not UTF-8"),
-        ("\n\n", "no column 'request_id'; got no columns"),
+        (b'{"request_id":\n', "is not JSON"),
+        (b"[1]\n", "is no JSON object; got array"),
+        (b'{"request_id":"b","model":"m","quality":"good"}\n', "quality is wrong; got 'good'"),
+        (b'{"request_id":"b\xff","model":"m","quality":1}\n', "is not UTF-8"),
+        (b'{"request_id":"b","model":null,"quality":1}\n', "model is missing"),
     ],
 )
-def test_wrong_json_lines_are_refused(log, content, message):
-    """Lines that are not JSON objects of the right values are refused."""
-    with pytest.raises(DataError, match=message):
-        import_file(log(content, "log.jsonl"), "wrong")
+def test_a_broken_line_of_json_is_rejected(log, line, reason):
+    """A line that is no JSON object of the right values is rejected; empty ones are no rows."""
+    good = b'{"request_id":"%s","model":"m","quality":1}\n'
+    report = import_file(log(good % b"a" + b"\n" + line + good % b"z", "log.jsonl"), "broken")
+    assert (report.n_rows, report.n_stored, report.n_rejected) == (3, 2, 1)
+    (one,) = pd.read_csv(report.rejects_path).to_dict("records")
+    assert one["line"] == 3
+    assert one["reason"].startswith(reason)
+    assert one["row"] == line.decode("utf-8", "replace").rstrip()
+
+
+def test_lines_without_a_json_object_are_refused(log):
+    """A file of which no line is a JSON object is refused."""
+    with pytest.raises(DataError, match=r"log\.jsonl: no outcomes; line 3 is not JSON"):
+        import_file(log("\n\n{\n", "log.jsonl"), "wrong")
+    with pytest.raises(DataError, match=r"log\.jsonl: no outcomes; allowed"):
+        import_file(log("\n\n", "log.jsonl"), "wrong")
+
+
+def test_other_encodings_are_read(log):
+    """A byte order mark says the encoding; without one it can be named."""
+    content = f"{HEAD}\né,m,1\n"
+    for name, encoded, encoding in (
+        ("bom8", content.encode("utf-8-sig"), None),
+        ("bom16", content.encode("utf-16"), None),
+        ("bom32", content.encode("utf-32"), None),
+        ("latin", content.encode("latin-1"), "latin-1"),
+    ):
+        import_file(log(encoded, f"{name}.csv"), name, encoding=encoding)
+        assert load_dataset(name).column("request_id").to_pylist() == ["é"]
+    with pytest.raises(DataError, match="encoding 'klingon' is not known"):
+        import_file(log(content), "wrong", encoding="klingon")
+    with pytest.raises(DataError, match="the text is not ascii"):
+        import_file(log(content), "wrong", encoding="ascii")
+
+
+def test_rejects_are_safe_in_a_spreadsheet(log):
+    """A rejected row that a spreadsheet would take for a formula gets an apostrophe."""
+    report = import_file(log(f"{HEAD}\na,m,1\n=1+1,m,x\n"), "formula")
+    assert pd.read_csv(report.rejects_path)["row"].tolist() == ["'=1+1,m,x"]
+
+
+def test_a_preview_writes_nothing(log, lab):
+    """A preview says what an import would do, with the same counts, and leaves no store."""
+    path = log(f"{HEAD},junk\na,m,1,\nb,m,x,\nc,k,0.5,\n")
+    seen = preview(path)
+    assert not lab.exists()
+    assert (seen.format, seen.kind) == ("long", "logged")
+    assert (seen.n_rows, seen.n_stored, seen.n_rejected, seen.n_left_out) == (3, 2, 1, 0)
+    assert seen.mapping == (("request_id",) * 2, ("model",) * 2, ("quality",) * 2)
+    assert [(one.line, one.row) for one in seen.rejects] == [(3, "b,m,x,")]
+    assert seen.rows["model"].to_pylist() == ["m", "k"]
+    assert any("No latency" in gap for gap in seen.gaps)
+    report = import_file(path, "same")
+    assert report.notes == seen.notes
+    assert report.gaps == seen.gaps
+
+
+def test_missing_costs_are_estimated_and_marked(log):
+    """A missing cost is filled from tokens and list price, marked, noted, and never overwrites."""
+    rows = "a,gpt-4o-mini,1,1000,100,\nb,gpt-4o-mini,1,1000,100,0.5\nc,my-own,1,1000,100,\n"
+    path = log(f"request_id,model,quality,input_tokens,output_tokens,cost_usd\n{rows}")
+    report = import_file(path, "filled")
+    data = load_dataset("filled")
+    mini = data.models.index("gpt-4o-mini")
+    np.testing.assert_allclose(data.cost_usd[:2, mini], [1000 * 0.15e-6 + 100 * 0.6e-6, 0.5])
+    assert np.isnan(data.cost_usd[2]).all()
+    assert data.estimated_share == pytest.approx(1 / 3)
+    assert any(note.startswith("costs estimated from the list prices") for note in report.notes)
+    import_file(path, "bare", estimate_costs=False)
+    assert np.isnan(load_dataset("bare").cost_usd[0]).all()
+    import_file(export_folder(data, path.parent / "out") / "outcomes.parquet", "again")
+    assert load_dataset("again").estimated_share == data.estimated_share
+
+
+def test_a_folder_is_one_log(tmp_path, lab):
+    """All files of a folder are read together, whatever the order of their columns."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "a.csv").write_text(f"{HEAD}\na,m,1\nb,m,x\n")
+    (folder / "b.csv").write_text("model,quality,request_id\nm,0,c\nm,y,d\n")
+    report = import_file(folder, "parts")
+    assert load_dataset("parts").column("request_id").to_pylist() == ["a", "c"]
+    rejects = pd.read_csv(report.rejects_path)
+    assert rejects[["file", "line"]].values.tolist() == [["a.csv", 3], ["b.csv", 3]]
+    (folder / "c.csv").write_text("request_id,model,cost_usd\n")
+    with pytest.raises(DataError, match=r"c\.csv: its columns are not those of a\.csv"):
+        import_file(folder, "wrong")
+    (folder / "d.parquet").write_bytes(b"x")
+    with pytest.raises(DataError, match="files of several kinds; got csv, parquet"):
+        import_file(folder, "wrong")
+
+
+def test_moments_are_read_in_any_form(log):
+    """Timestamps with or without zone and epochs in any unit are the same moment in UTC."""
+    forms = [
+        "2023-11-14T22:13:20Z",
+        "2023-11-15 03:43:20+05:30",
+        "2023-11-14 22:13:20",
+        "1700000000",
+        "1700000000000",
+        "1700000000000000000",
+        "noon",
+    ]
+    rows = "".join(f"{i},m,1,{form}\n" for i, form in enumerate(forms))
+    report = import_file(log(f"{HEAD},timestamp\n{rows}"), "moments")
+    found = load_dataset("moments").column("timestamp").to_pylist()
+    assert {str(one) for one in found[:-1]} == {"2023-11-14 22:13:20"}
+    assert found[-1] is None
+    assert "timestamps that are none, now blank: 1 (such as 'noon')" in report.notes
 
 
 def test_what_is_no_file_of_a_known_kind_is_refused(log, tmp_path):
@@ -227,7 +347,7 @@ def test_what_is_no_file_of_a_known_kind_is_refused(log, tmp_path):
     whole = gzip.compress(f"{HEAD}\n".encode() + b"".join(b"%d,m,1\n" % i for i in range(9999)))
     with pytest.raises(DataError, match="no such file"):
         import_file(tmp_path / "none.csv", "wrong")
-    with pytest.raises(DataError, match="got a folder"):
+    with pytest.raises(DataError, match="no logs in this folder"):
         import_file(tmp_path, "wrong")
     with pytest.raises(DataError, match=r"kind of file not known; allowed: \.csv, \.jsonl"):
         import_file(log("x", "log.xlsx"), "wrong")
@@ -239,12 +359,6 @@ def test_what_is_no_file_of_a_known_kind_is_refused(log, tmp_path):
         import_file(log("x", "log.jsonl.gz"), "wrong")
     with pytest.raises(DataError, match="the parquet file cannot be read"):
         import_file(log("x", "log.parquet"), "wrong")
-
-
-def test_only_the_first_five_rows_are_listed(log):
-    """Many wrong rows are counted, the first five are named."""
-    with pytest.raises(DataError, match=r"'2' in row 6 and 15 more \(20 in all"):
-        import_file(log(f"{HEAD}\n" + "".join(f"{i},m,2\n" for i in range(20))), "wrong")
 
 
 def test_errors_are_read_by_label_synonym_and_status(log):
@@ -307,7 +421,7 @@ def test_prompts_may_be_json_lines(log):
             "request_id,p\na,1\na,2\nb,3\n",
             "prompts.csv: request_id is there before; got 'a' in row 3",
         ),
-        ("request_id,p\na,1\n", "log.csv: request_id is not in prompts.csv; got 'b' in row 3"),
+        ("request_id,p\nx,1\n", "2 rejected, .*line 2: request_id is not among the prompts"),
         ("id,p\na,1\n", "prompts.csv: no column 'request_id'; got 'id'"),
         ("request_id,p\na,1\nb,2\n,3\n", "prompts.csv: request_id is missing; got '' in row 4"),
         ("request_id,input_tokens\na,-1\nb,2\n", "prompts.csv: input_tokens is wrong; got '-1' in"),

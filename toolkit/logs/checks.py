@@ -89,8 +89,8 @@ def wrong_outcomes(con: duckdb.DuckDBPyConnection, rows: Rows) -> list[str]:
     ]
 
 
-def wrong_requests(con: duckdb.DuckDBPyConnection, here: Rows, outcomes: Rows) -> list[str]:
-    """Missing and repeated keys in ``prompt``, and keys of ``raw`` that it lacks."""
+def wrong_prompts(con: duckdb.DuckDBPyConnection, here: Rows) -> list[str]:
+    """Missing and repeated keys in ``prompt``."""
     problems = _blank(con, "prompt", REQUEST_ID, here)
     problems += _wrong_numbers(con, "prompt", (INPUT_TOKENS,), here)
     repeated: Found = con.execute(
@@ -103,6 +103,12 @@ def wrong_requests(con: duckdb.DuckDBPyConnection, here: Rows, outcomes: Rows) -
         problems.append(
             f"{here.source}: request_id is there before; got {here.listed(repeated)}; allowed: once"
         )
+    return problems
+
+
+def wrong_requests(con: duckdb.DuckDBPyConnection, here: Rows, outcomes: Rows) -> list[str]:
+    """What is wrong in ``prompt``, and keys of ``raw`` that it lacks."""
+    problems = wrong_prompts(con, here)
     unknown = _first_rows(
         con,
         "raw t ANTI JOIN prompt USING (request_id)",

@@ -84,8 +84,13 @@ _JSON_TYPES = {"UBIGINT": "BIGINT", "JSON": "VARCHAR", "NULL": "VARCHAR"}
 
 def header(file: File) -> list[str]:
     """Column names of a CSV file; a name for columns that have none."""
-    with file.opened() as content, io.TextIOWrapper(content, "utf-8-sig", newline="") as text:
-        names = [name.strip() for name in next(csv.reader(text), [])]
+    # Bytes as letters, since only the header must be UTF-8 to be read here.
+    with file.opened() as content, io.TextIOWrapper(content, "latin-1", newline="") as text:
+        cells = next(csv.reader(text), [])
+    names = [
+        cell.encode("latin-1").decode("utf-8" if i else "utf-8-sig").strip()
+        for i, cell in enumerate(cells)
+    ]
     names = [name or f"column {i + 1}" for i, name in enumerate(names)]
     refuse(repeated_columns(names, file.rows))
     return names

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from toolkit.errors import DataError
+from toolkit.logs.checks import refuse, wrong_prompts
 from toolkit.logs.estimates import with_estimated_costs
 from toolkit.logs.files import File, gather, in_utf8, open_file
 from toolkit.logs.importers.drops import read_drops
@@ -76,12 +77,17 @@ def _read(
     con: duckdb.DuckDBPyConnection, files: list[File], choices: Choices, folder: Path, name: str
 ) -> Reading:
     source = open_source(con, files)
+    if not source.columns.names:
+        unread = next((f"; line {u.offset + 1} {u.reason}" for u in source.unread), "")
+        raise DataError(f"{name}: no outcomes{unread}; allowed: a row for each outcome")
     format_ = choose(choices.format, source.columns, name, mapped=bool(choices.mapping))
     fitting = detect(source.columns)
     options = Options(choices.mapping, _scores(con, choices, folder))
     prompts_file = None if choices.prompts is None else open_file(choices.prompts)
     requests = None if prompts_file is None else read_requests(con, prompts_file)
     load_requests(con, requests, (prompts_file or files[0]).rows)
+    if prompts_file is not None:
+        refuse(wrong_prompts(con, prompts_file.rows))
     if choices.drop_prompts is not None:
         read_drops(con, Path(choices.drop_prompts))
     with _told(name):

@@ -48,6 +48,6 @@ def choose(name: str | None, columns: Columns, file: str, *, mapped: bool) -> Fo
     titles = ", ".join(one.title for one in FORMATS)
     raise DataError(
         f"{file}: the format is not known; got the columns"
-        f" {', '.join(map(repr, columns.names[:12])) or '(none)'}; allowed: {titles}; or say what the"
-        " columns mean, as in --map request_id=id --map model=llm --map quality=score"
+        f" {', '.join(map(repr, columns.names[:12]))}; allowed: {titles}; or say what the columns"
+        " mean, as in --map request_id=id --map model=llm --map quality=score"
     )

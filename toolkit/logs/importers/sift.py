@@ -19,7 +19,7 @@ from toolkit.logs.raw import KNOWN
 from toolkit.schema import MODEL, REQUEST_ID, TIMESTAMP
 
 NUMBERS = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
-TEXTS = tuple(c for c in KNOWN if c not in {*NUMBERS, "latency_ms", TIMESTAMP, "cost_estimated"})
+TEXTS = tuple(c for c in KNOWN if c not in {*NUMBERS, "latency_ms", TIMESTAMP})
 STORED, REJECTED, LEFT_OUT = 0, 1, 2
 
 
@@ -82,6 +82,7 @@ def sift(source: Source, mapping: Mapping, *, drops: bool, prompts: bool) -> Sif
     )
 
 
+_NEVER_BLANK = (REQUEST_ID, MODEL, "error")
 _RAW = (*TEXTS, *NUMBERS, TIMESTAMP)
 
 
@@ -91,7 +92,7 @@ def _statement(source: Source, mapping: Mapping, drops: bool, prompts: bool) -> 
     own: list[Names[str, str]] = list(mapping.models.values())
     line = source.line
     extras = {f"x{i}": sql for i, sql in enumerate(mapping.request_columns.values())}
-    values = {c: shared.get(c, "NULL::VARCHAR") for c in KNOWN if c != "cost_estimated"}
+    values = {c: shared.get(c, "NULL::VARCHAR") for c in KNOWN}
     wrong = {f"w{i}": sql for i, (sql, _) in enumerate(mapping.wrong)}
     out = {f"l{i}": sql for i, (sql, _) in enumerate(mapping.left_out)}
     chosen = {"record": "source.rowid", "file": "source.file", "line": line}
@@ -114,15 +115,18 @@ def _statement(source: Source, mapping: Mapping, drops: bool, prompts: bool) -> 
     kept = ", ".join(
         ["record", "file", "line", *extras, *wrong, *out, *(["measured"] if own else [])]
     )
-    typed = {
-        c: f"blank_to_null({c})" if c in {REQUEST_ID, MODEL, "error"} else f"CAST({c} AS VARCHAR)"
-        for c in TEXTS
+    typed = {c: f"CAST({c} AS VARCHAR)" for c in TEXTS}
+    typed |= {
+        c: f"CASE WHEN trim(CAST({c} AS VARCHAR)) <> '' THEN CAST({c} AS VARCHAR) END"
+        for c in _NEVER_BLANK
     }
+    typed["cost_estimated"] = "TRY_CAST(cost_estimated AS BOOLEAN)"
     numbers = {f"n_{c}": f"as_number({c})" for c in (*NUMBERS, "latency_ms")}
     given = _listed(
         {f"t_{c}": f"CAST({c} AS VARCHAR)" for c in (*NUMBERS, "latency_ms", TIMESTAMP)}
     )
-    typing = f"SELECT {kept}, {_listed({**typed, **numbers})}, as_moment({TIMESTAMP}) AS moment, {given} FROM ({read})"  # noqa: S608
+    moment = f"as_moment({TIMESTAMP}) AS moment"
+    typing = f"SELECT {kept}, {_listed({**typed, **numbers})}, {moment}, {given} FROM ({read})"  # noqa: S608
     final = {c: c for c in ("record", "file", "line", *TEXTS, *extras)}
     final |= {c: f"n_{c}" for c in NUMBERS}
     final["latency_s"] = "coalesce(n_latency_s, n_latency_ms / 1000)"
@@ -149,13 +153,19 @@ def _judgement(mapping: Mapping, *, drops: bool, prompts: bool, wide: bool) -> s
     bad += [(f"{key} IS NULL", f"'{key} is missing'") for key in (REQUEST_ID, MODEL)]
     for c in (*NUMBERS, "latency_ms"):
         above, allowed = ("1", "0 to 1") if c == "quality" else ("'inf'", "0 or more")
-        test = f"(n_{c} IS NULL AND trim(t_{c}) <> '') OR NOT isfinite(n_{c}) OR n_{c} < 0 OR n_{c} > {above}"
-        said = f"'{c} is wrong; got ''' || left(t_{c}, 60) || '''; allowed: a number, {allowed}, or blank for not measured'"
+        test = (
+            f"(n_{c} IS NULL AND trim(t_{c}) <> '') OR NOT isfinite(n_{c})"
+            f" OR n_{c} < 0 OR n_{c} > {above}"
+        )
+        said = (
+            f"'{c} is wrong; got ''' || left(t_{c}, 60) ||"
+            f" '''; allowed: a number, {allowed}, or blank for not measured'"
+        )
         bad.append((test, said))
     if prompts:
         bad.append(
             (
-                f"{REQUEST_ID} NOT IN (SELECT {REQUEST_ID} FROM prompt)",
+                f"{REQUEST_ID} NOT IN (SELECT {REQUEST_ID} FROM prompt)",  # noqa: S608
                 "'request_id is not among the prompts'",
             )
         )

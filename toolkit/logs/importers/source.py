@@ -21,19 +21,22 @@ from toolkit.logs.files import File, explained
 from toolkit.logs.importers.format import Columns
 from toolkit.logs.readers import header
 
-MACROS = (
-    "SET TimeZone = 'UTC'",
-    "CREATE TEMP MACRO blank_to_null(x) AS nullif(trim(CAST(x AS VARCHAR)), '')",
-    "CREATE TEMP MACRO as_number(x) AS TRY_CAST(x AS DOUBLE)",
-    # TIMESTAMP alone would drop the offset of a text; whole numbers are read by their magnitude.
-    "CREATE TEMP MACRO moment_of(n) AS make_timestamp(TRY_CAST(CASE WHEN abs(n) < 1e11 THEN n * 1e6"
-    " WHEN abs(n) < 1e14 THEN n * 1e3 WHEN abs(n) < 1e17 THEN n ELSE n / 1e3 END AS BIGINT))",
-    "CREATE TEMP MACRO as_moment(x) AS CASE WHEN TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE) IS NULL"
-    " THEN make_timestamp(epoch_us(TRY_CAST(x AS TIMESTAMPTZ)))"
-    " ELSE moment_of(TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)) END",
-    "CREATE TEMP MACRO json_text(x, path) AS"
-    " CASE WHEN json_valid(x) THEN json_extract_string(x, path) END",
-)
+_SETTINGS = """
+SET TimeZone = 'UTC';
+CREATE TEMP MACRO blank_to_null(x) AS nullif(trim(CAST(x AS VARCHAR)), '');
+CREATE TEMP MACRO as_number(x) AS TRY_CAST(x AS DOUBLE);
+-- Whole numbers are read by their magnitude: seconds, milliseconds, microseconds, nanoseconds.
+CREATE TEMP MACRO moment_of(n) AS make_timestamp(TRY_CAST(
+    CASE WHEN abs(n) < 1e11 THEN n * 1e6 WHEN abs(n) < 1e14 THEN n * 1e3
+    WHEN abs(n) < 1e17 THEN n ELSE n / 1e3 END AS BIGINT));
+-- Reading a text as TIMESTAMP would drop its offset.
+CREATE TEMP MACRO as_moment(x) AS
+    CASE WHEN TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE) IS NULL
+    THEN make_timestamp(epoch_us(TRY_CAST(x AS TIMESTAMPTZ)))
+    ELSE moment_of(TRY_CAST(CAST(x AS VARCHAR) AS DOUBLE)) END;
+CREATE TEMP MACRO json_text(x, path) AS
+    CASE WHEN json_valid(x) THEN json_extract_string(x, path) END
+"""
 _READ = (
     "read_csv($path, columns=$columns, auto_detect=false, header={header}, delim={delim},"
     " quote={quote}, escape={quote}, compression=$compression, max_line_size=$longest,"
@@ -42,7 +45,10 @@ _READ = (
 _CSV = _READ.format(header="true", delim="','", quote="'\"'")
 # A raw unit separator stands in no JSON, so a line is one column.
 _LINES = _READ.format(header="false", delim="e'\\x1f'", quote="''")
-_DOCUMENTS = "read_json_objects($path, format=$format, compression=$compression, maximum_object_size=$longest)"
+_DOCUMENTS = (
+    "read_json_objects($path, format=$format, compression=$compression,"
+    " maximum_object_size=$longest)"
+)
 _BATCH_ROWS = 1 << 16
 
 
@@ -82,8 +88,7 @@ class Source:
 def connect() -> duckdb.DuckDBPyConnection:
     """Open an in-memory DuckDB with the macros that formats use."""
     con = duckdb.connect()
-    for statement in MACROS:
-        con.execute(statement).fetchall()
+    con.execute(_SETTINGS).fetchall()
     return con
 
 
@@ -102,7 +107,7 @@ def open_source(con: duckdb.DuckDBPyConnection, files: Sequence[File]) -> Source
         source.columns = Columns(tuple(found[0]))
         for file, one in zip(files, found, strict=True):
             if sorted(one) != sorted(found[0]):
-                other = sorted(set(one) ^ set(found[0]))[0]
+                other = min(set(one) ^ set(found[0]))
                 raise DataError(
                     f"{file.name}: its columns are not those of {files[0].name}; got {other!r} in"
                     " only one of the two; allowed: files of the same columns"
@@ -212,12 +217,13 @@ def _load_parquet(source: Source, ix: int, file: File, wanted: Sequence[int]) ->
 
 
 def _plain(column: pa.Field) -> str:
-    """SQL of a column of Parquet: what is nested as JSON, and not a number as not measured."""
+    """SQL of a column of Parquet: what is nested as JSON, and NaN as not measured."""
+    name: str = column.name
     if pa.types.is_nested(column.type):
-        return f"CAST(to_json({column.name}) AS VARCHAR)"
+        return f"CAST(to_json({name}) AS VARCHAR)"
     if pa.types.is_floating(column.type):
-        return f"CASE WHEN NOT isnan({column.name}) THEN {column.name} END"
-    return column.name
+        return f"CASE WHEN NOT isnan({name}) THEN {name} END"
+    return name
 
 
 def _read_documents(source: Source) -> None:
@@ -263,10 +269,10 @@ def _number(source: Source, ix: int, skipped: list[int]) -> None:
     con = source.con
     # The k-th line skipped stands before those lines whose number without it is at least this.
     before = [line - k for k, line in enumerate(skipped)]
-    con.register("skip", pa.table({"at": pa.array(before, pa.int64())}))
+    con.register("skip", pa.table({"place": pa.array(before, pa.int64())}))
     line = "one.rowid"
     if skipped:
-        line += " + (SELECT count(*) FROM skip WHERE at <= one.rowid)"
+        line += " + (SELECT count(*) FROM skip WHERE place <= one.rowid)"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {line} AS line, doc,"  # noqa: S608
         " CASE WHEN json_valid(doc) THEN json_type(doc) END AS kind FROM one"
