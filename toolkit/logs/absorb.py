@@ -125,7 +125,9 @@ def _read(data: bytes) -> _Lines:
 
 def _parsed(data: bytes) -> pa.Table:
     """Lines as ROW has them; ValueError when one is not."""
-    data.decode()  # Arrow does not look whether text is UTF-8
+    data.decode()  # Arrow does not look whether text is UTF-8, and passes over blank lines
+    if (b"\n" + data).count(b"\n{") != data.count(b"\n"):
+        raise ValueError("a line is no object")
     table = pa.json.read_json(
         io.BytesIO(data),
         pa.json.ReadOptions(block_size=len(data)),
