@@ -160,7 +160,7 @@ def test_datasets_and_policies_are_listed(folder):
     """The lists hold what was imported and what lies in the folder of policies."""
     mine = next(d for d in result_of("datasets")["datasets"] if d["name"] == "mine")
     assert (mine["n_requests"], mine["n_models"], mine["n_outcomes"]) == (40, 2, 79)
-    assert not mine["complete"]
+    assert mine["kind"] == "partial"
     names = [policy["name"] for policy in result_of("policies")["policies"]]
     assert names == ["careful", "simple"]
 

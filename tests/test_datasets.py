@@ -174,7 +174,7 @@ def test_html_is_escaped_and_wears_its_badge():
     assert "&lt;b&gt;x" in html
     assert "simulated" in html
     assert "66.7 %" in html
-    assert "no, 1 missing" in html
+    assert "no, 1 missing (partial)" in html
 
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
@@ -273,7 +273,7 @@ def test_bundled_folders_are_found_and_loaded(lab, tmp_path, monkeypatch):
     (tmp_path / "data" / "policies").mkdir()
     assert_same(load_dataset("tiny"), made)
     (info,) = list_datasets()
-    assert (info.name, info.bundled, info.simulated, info.complete) == ("tiny", True, True, False)
+    assert (info.name, info.bundled, info.simulated, info.kind) == ("tiny", True, True, "partial")
     assert (info.n_requests, info.n_models, info.n_outcomes) == (2, 2, 3)
     with pytest.raises(DataError, match=r"no dataset 'tinny'; allowed: 'tiny' \(did you mean"):
         load_dataset("tinny")

@@ -12,26 +12,101 @@ from typing import Annotated, Any
 import typer
 
 from toolkit.cli.app import JsonArg, app, say, show
-from toolkit.cli.text import clean, collected_text, imported_text, table, title
+from toolkit.cli.text import (
+    clean,
+    collected_text,
+    imported_text,
+    preview_text,
+    table,
+    title,
+)
+from toolkit.errors import DataError
 
 
 @app.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="CSV, JSON lines (both also .gz) or Parquet.")],
-    name: Annotated[str, typer.Option("--as", help="Name of the dataset.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV, JSON or JSON lines (each also .gz), Parquet, or a folder of one."
+        ),
+    ],
+    name: Annotated[str, typer.Option("--as", help="Name of the dataset.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be read, and write nothing.")
+    ] = False,
+    format: Annotated[  # noqa: A002 -- the word for it everywhere
+        str | None, typer.Option(help="The format, where it is not found out right.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=NAME", help="Column of ours = column of the file."),
+    ] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="A file with more columns of the requests.")
     ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="A file of grades, where the format has one.")
+    ] = None,
+    drop_prompts: Annotated[
+        Path | None, typer.Option(help="A list of prompts to leave out.")
+    ] = None,
+    redact: Annotated[
+        bool,
+        typer.Option("--redact", help="Mask e-mail, phone, card, IBAN and keys in texts."),
+    ] = False,
+    estimate_costs: Annotated[
+        bool,
+        typer.Option(
+            "--estimate-costs/--no-estimate-costs",
+            help="Fill missing costs from list prices, marked as estimated.",
+        ),
+    ] = True,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of text without a mark, when it is not UTF-8.")
+    ] = None,
+    rejects: Annotated[Path | None, typer.Option(help="Where rejected rows go (CSV).")] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of a dataset with this name.")
     ] = False,
     as_json: JsonArg = False,
 ) -> None:
-    """Read a log, one row per request and model, into a dataset."""
-    from toolkit.logs.importers import import_file
+    """Read a log of any known format into a dataset; rows that cannot be read are set aside."""
+    from toolkit.logs.importers import import_file, preview
 
-    report = import_file(file, name, prompts, replace=replace)
-    show(asdict(report), imported_text(report), as_json=as_json)
+    said: Any = {
+        "format": format,
+        "mapping": _pairs(mapping or []),
+        "scores": scores,
+        "drop_prompts": drop_prompts,
+        "encoding": encoding,
+        "estimate_costs": estimate_costs,
+    }
+    if dry_run:
+        seen = preview(path, prompts=prompts, **said)
+        result = {**vars(seen), "rows": seen.rows.to_pylist()}
+        result["rejects"] = [asdict(one) for one in seen.rejects]
+        show(result, preview_text(seen), as_json=as_json)
+        return
+    if not name:
+        raise DataError(
+            "import: no name for the dataset; add --as NAME, or --dry-run to look first"
+        )
+    report = import_file(
+        path, name, prompts, replace=replace, redact=redact, rejects_file=rejects, **said
+    )
+    result = asdict(report)
+    if report.rejects_path is not None:
+        result["rejects_path"] = str(report.rejects_path)
+    show(result, imported_text(report), as_json=as_json)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    """``COLUMN=NAME`` texts as a mapping; a name may hold further equals signs."""
+    wrong = [text for text in given if not all(text.partition("="))]
+    if wrong:
+        raise DataError(f"--map: got {wrong[0]!r}; allowed: COLUMN=NAME, such as request_id=id")
+    return {column.strip(): name.strip() for column, _, name in (t.partition("=") for t in given)}
 
 
 @app.command("export")
@@ -64,14 +139,14 @@ def datasets_command(as_json: JsonArg = False) -> None:
     if not found:
         say("There is no dataset yet: import a log, or collect answers.")
     text = table(
-        ("dataset", "requests", "models", "outcomes", "complete", "source"),
+        ("dataset", "requests", "models", "outcomes", "kind", "source"),
         [
             (
                 info.name,
                 count(info.n_requests),
                 count(info.n_models),
                 count(info.n_outcomes),
-                "yes" if info.complete else "no",
+                info.kind,
                 info.source + (" [SIMULATED]" if info.simulated else ""),
             )
             for info in found

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from toolkit.evaluate.compare import Comparison
     from toolkit.evaluate.summary import Summary
     from toolkit.logs.collect import CollectReport
-    from toolkit.logs.importers import ImportReport
+    from toolkit.logs.importers import ImportReport, Preview
     from toolkit.policy.check import Check
 
+MAX_CELL = 40
 WIDTH = 100
 """Columns after which sentences wrap; tables are as wide as they need."""
 
@@ -188,14 +189,57 @@ def imported_text(report: ImportReport) -> str:
     """What an import brought."""
     from toolkit.evaluate.format import count
 
-    there = " The same content was there already." if report.already_there else ""
+    shape = (
+        f"{report.name}: {count(report.n_requests)} requests, {count(report.n_models)} models, "
+        f"{count(report.n_outcomes)} outcomes"
+    )
+    if report.already_there:
+        return clean(f"{shape}. The same content was there already.")
+    rejects = ""
+    if report.rejects_path is not None:
+        rejects = clean(f"The rejected rows, each with its line and why: {report.rejects_path}")
+    return blocks(
+        clean(f"{shape}; {report.kind}."),
+        _row_counts(report),
+        rejects,
+        notes(report.notes),
+        notes(report.gaps),
+    )
+
+
+def _row_counts(read: ImportReport | Preview) -> str:
+    """Where the rows of a log went."""
+    from toolkit.evaluate.format import count
+
+    return clean(
+        f"Read as {read.format}: {count(read.n_rows)} rows = {count(read.n_stored)} stored"
+        f" + {count(read.n_rejected)} rejected + {count(read.n_left_out)} left out."
+    )
+
+
+def preview_text(seen: Preview) -> str:
+    """What an import would bring: the mapping, the first rows, the first rejects."""
+    from toolkit.evaluate.format import count
+
+    rows = seen.rows.to_pylist()[:5]
+    names = [c for c in seen.rows.column_names if any(row[c] is not None for row in rows)]
     return blocks(
         clean(
-            f"{report.name}: {count(report.n_requests)} requests, {count(report.n_models)} models, "
-            f"{count(report.n_outcomes)} outcomes.{there}"
+            f"Nothing is written. It would be {count(seen.n_requests)} requests, "
+            f"{count(seen.n_models)} models, {count(seen.n_outcomes)} outcomes; {seen.kind}."
         ),
-        notes(report.notes),
+        _row_counts(seen),
+        table(("column", "from"), seen.mapping, words=(0, 1)),
+        table(names, [[_cell(row[c]) for c in names] for row in rows], words=range(len(names))),
+        notes(f"{one.file}, line {one.line}: {one.reason}" for one in seen.rejects),
+        notes(seen.notes),
+        notes(seen.gaps),
     )
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
 
 
 def collected_text(report: CollectReport) -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 SIMULATED = "The data is simulated: no model gave these answers."
 
+LOGS = {
+    "complete": "The log is complete: every model was observed on every request.",
+    "logged": "The log is of live traffic: each request was seen under one model only.",
+    "partial": "The log is partial: not every model was observed on every request.",
+}
+
 UNREADABLE = (
     "The policy goes on after answers that could not be read (invalid_output). Where a log marks "
     "these only among wrong answers, live traffic will hold more of them, and some of those were "
@@ -31,6 +37,9 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     seen = replay.status != Status.UNOBSERVED
     n_seen = int(seen.sum())
     lines = [SIMULATED] if replay.dataset.simulated else []
+    lines.append(LOGS[replay.dataset.kind])
+    if share := replay.dataset.estimated_share:
+        lines.append(f"The cost of {percent(share)} of the outcomes is estimated from list prices.")
     if n_seen < n:
         lines.append(
             f"{count(n - n_seen)} of {_requests(n)} {_are(n - n_seen)} unobserved: the log holds "

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from toolkit.engine.replay import Replay
+    from toolkit.logs.dataset import Kind
 
 ESTIMATES = (
     "quality",
@@ -59,6 +60,8 @@ class Summary:
     dataset_digest: str
     seed: int
     simulated: bool
+    log: Kind
+    """Which outcomes the log has."""
     requests: int
     """all, also the unobserved"""
     unobserved: int
@@ -98,6 +101,7 @@ class Summary:
             "dataset_digest": self.dataset_digest,
             "seed": self.seed,
             "simulated": self.simulated,
+            "log": self.log,
             "requests": self.requests,
             "unobserved": self.unobserved,
             **as_json.estimates(named),
@@ -213,6 +217,7 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
         dataset_digest=replay.dataset.digest,
         seed=replay.seed,
         simulated=replay.dataset.simulated,
+        log=replay.dataset.kind,
         requests=n,
         unobserved=n - len(seen),
         **named,

@@ -78,10 +78,7 @@ class Dataset:
     @property
     def kind(self) -> Kind:
         """Which of the n × m outcomes the log has."""
-        if self.complete:
-            return "complete"
-        one_each = self.n_outcomes == self.n_requests and bool(self.observed.any(axis=1).all())
-        return "logged" if one_each else "partial"
+        return kind_of(self.n_requests, self.n_models, self.n_outcomes)
 
     def measured_share(self, name: str) -> float:
         """Share of the outcomes in which ``name`` (a matrix) was measured; NaN without any."""
@@ -200,7 +197,7 @@ class Dataset:
             "requests": f"{self.n_requests:,}",
             "models": f"{self.n_models:,}",
             "outcomes": f"{self.n_outcomes:,}",
-            "complete": "yes" if self.complete else f"no, {missing:,} missing",
+            "complete": "yes" if self.complete else f"no, {missing:,} missing ({self.kind})",
             "quality measured": share(self.quality),
             "cost measured": share(self.cost_usd),
             "latency measured": share(self.latency_s),
@@ -223,6 +220,13 @@ _LOGGED = (
     "Each request was seen under one model only: what another model would have answered is not in"
     " this log, and a replay leaves such requests out."
 )
+
+
+def kind_of(n_requests: int, n_models: int, n_outcomes: int) -> Kind:
+    """Kind of a dataset by its counts: a request is there since it has an outcome, at least one."""
+    if n_outcomes == n_requests * n_models:
+        return "complete"
+    return "logged" if n_outcomes == n_requests else "partial"
 
 
 def dataset_from_tables(

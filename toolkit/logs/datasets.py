@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs import store
 from toolkit.logs.checks import REQUESTS, Rows, refuse, repeated_columns
-from toolkit.logs.dataset import Dataset, dataset_from_tables
-from toolkit.logs.files import digest_of, is_simulated, open_file
+from toolkit.logs.dataset import Dataset, Kind, dataset_from_tables, kind_of
+from toolkit.logs.files import digest_of, explained, is_simulated, open_file
 from toolkit.logs.raw import register_frame
 from toolkit.logs.readers import read_tables
 from toolkit.logs.tables import check
+from toolkit.schema import MODEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +52,7 @@ class DatasetInfo:
     n_outcomes: int
     simulated: bool
     bundled: bool
-    complete: bool
-    """Every model has an outcome on every request."""
+    kind: Kind
     source: str
     """File or folder that it was read from."""
     digest: str
@@ -91,37 +93,46 @@ def load_dataset(name: str) -> Dataset:
 
 def list_datasets() -> list[DatasetInfo]:
     """All datasets, the bundled ones first, each group by name."""
-    found = []
-    for name, folder in bundled_folders().items():
-        d = load_folder(folder)
-        found.append(
+    return [
+        *(_bundled_info(name, folder) for name, folder in bundled_folders().items()),
+        *(
             DatasetInfo(
-                name,
-                d.n_requests,
-                d.n_models,
-                d.n_outcomes,
-                simulated=d.simulated,
-                bundled=True,
-                complete=d.complete,
-                source=folder.name,
-                digest=d.digest,
+                e.name,
+                e.n_requests,
+                e.n_models,
+                e.n_outcomes,
+                simulated=e.simulated,
+                bundled=False,
+                kind=kind_of(e.n_requests, e.n_models, e.n_outcomes),
+                source=e.source,
+                digest=e.sha256,
             )
-        )
-    found += [
-        DatasetInfo(
-            e.name,
-            e.n_requests,
-            e.n_models,
-            e.n_outcomes,
-            simulated=e.simulated,
-            bundled=False,
-            complete=e.n_outcomes == e.n_requests * e.n_models,
-            source=e.source,
-            digest=e.sha256,
-        )
-        for e in store.entries()
+            for e in store.entries()
+        ),
     ]
-    return found
+
+
+def _bundled_info(name: str, folder: Path) -> DatasetInfo:
+    """Counts of a bundled dataset from what its files say of themselves, without reading them."""
+    paths = [folder / f"{part}.parquet" for part in ("outcomes", "requests")]
+    outcomes, requests = (open_file(path) for path in paths)
+    with explained(requests):
+        n_requests = pq.ParquetFile(requests.path).metadata.num_rows
+    with explained(outcomes):
+        file = pq.ParquetFile(outcomes.path)
+        models = pc.count_distinct(file.read(columns=[MODEL])[MODEL]).as_py()
+    n_outcomes = file.metadata.num_rows
+    return DatasetInfo(
+        name,
+        n_requests,
+        models,
+        n_outcomes,
+        simulated=is_simulated(outcomes),
+        bundled=True,
+        kind=kind_of(n_requests, models, n_outcomes),
+        source=folder.name,
+        digest=digest_of(*paths),
+    )
 
 
 def dataset_from_frame(

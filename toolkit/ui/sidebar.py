@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from toolkit.logs.dataset import Dataset
 
 _LINK, VIEW = "link", "view"
+INFO = "info"
+"""Session key: the chosen dataset as the list has it; None where there is none."""
+LOADED = "loaded"
+"""Session key: digests of the large datasets that were asked for in this session."""
+LARGE = 4_000_000
+"""Requests × models above which a dataset is loaded only when that was asked for."""
 _MODEL, _POLICY = "model:", "policy:"
+_KINDS = {
+    "complete": "",
+    "logged": ", one model each",
+    "partial": ", not all observed",
+}
 _SEED = re.compile("[0-9]{1,9}")
 Found = dict[str, Policy | PolicyError]
 
@@ -32,12 +43,17 @@ def sidebar() -> None:
     """Draw the sidebar, and leave the view for the page that follows."""
     if _LINK not in st.session_state:
         st.session_state[_LINK] = st.query_params.to_dict()
+    st.session_state[INFO] = None
     with st.sidebar:
         infos = loaders.infos()
         if not infos:
             st.session_state[VIEW] = states.NoDataset()
             return
         info = _dataset(infos)
+        st.session_state[INFO] = info
+        if _waits(info):
+            st.session_state[VIEW] = states.LargeDataset(info)
+            return
         data = loaders.dataset(info.name, info.digest)
         found: Found = {**loaders.policies(), STARTER: starter(loaders.bases(data))}
         name = _policy(found, data)
@@ -86,8 +102,24 @@ def _start(key: str, options: list[str], otherwise: str) -> None:
         st.session_state[key] = wanted if wanted in options else otherwise
 
 
+def _waits(info: DatasetInfo) -> bool:
+    """The dataset is large and nobody asked to load it; the other choices wait with it."""
+    asked: set[str] = st.session_state.setdefault(LOADED, set())
+    if info.n_requests * info.n_models <= LARGE or info.digest in asked:
+        return False
+    for key in ("policy", "baseline", "seed"):
+        if key in st.session_state:  # or it would be forgotten, as its field is not drawn
+            st.session_state[key] = st.session_state[key]
+    if st.query_params.get("dataset") != info.name:
+        st.query_params["dataset"] = info.name
+    return True
+
+
 def _dataset(infos: list[DatasetInfo]) -> DatasetInfo:
     names = {info.name: info for info in infos}
+    if (imported := st.session_state.pop(states.IMPORTED, None)) in names:
+        st.session_state["dataset"] = imported
+        st.session_state.pop(states.STRAY, None)
     wanted = _wanted("dataset")
     if wanted and wanted not in names and "dataset" not in st.session_state:
         st.session_state[states.STRAY] = ("dataset", wanted)
@@ -100,10 +132,7 @@ def _dataset(infos: list[DatasetInfo]) -> DatasetInfo:
         help="Logged requests with what each model answered.",
     )
     info = names[chosen]
-    st.caption(
-        f"{info.n_requests:,} requests × {info.n_models:,} models"
-        + ("" if info.complete else ", not all observed")
-    )
+    st.caption(f"{info.n_requests:,} requests × {info.n_models:,} models" + _KINDS[info.kind])
     return info
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.errors import DataError, PolicyError
-from toolkit.logs.importers import import_file
+from toolkit.errors import PolicyError
+from toolkit.evaluate.format import count, number
+from toolkit.logs import store
+from toolkit.logs.datasets import load_folder
+from toolkit.logs.tables import Tables
 from toolkit.policy.model import Policy
 from toolkit.ui import loaders
 from toolkit.ui.text import bold, literal
 
+if TYPE_CHECKING:
+    from toolkit.logs.datasets import DatasetInfo
+
 STRAY = "stray"
 """Session key: what the link asked for in vain, as (kind, name)."""
+
+IMPORTED = "imported"
+"""Session key: the dataset that the next run begins with."""
 
 CHOSEN = "chosen"
 """Session key: the policy that the next run begins with."""
@@ -22,6 +34,13 @@ CHOSEN = "chosen"
 @dataclass(frozen=True)
 class NoDataset:
     """There is no data at all."""
+
+
+@dataclass(frozen=True)
+class LargeDataset:
+    """The chosen dataset is too large to be loaded unasked."""
+
+    info: DatasetInfo
 
 
 @dataclass(frozen=True)
@@ -52,36 +71,77 @@ def stray_note() -> None:
         )
 
 
+def gaps(sentences: Sequence[str]) -> None:
+    """What the log cannot show, and why; nothing when it holds everything."""
+    if sentences:
+        with st.expander(
+            f"What this log cannot show ({len(sentences)})", icon=":material/visibility_off:"
+        ):
+            st.markdown("\n".join(f"- {literal(sentence)}" for sentence in sentences))
+
+
 def no_dataset() -> None:
-    """A place to begin: bring a log."""
-    st.subheader("No dataset yet")
+    """A place to begin: bring a log, or take the one that comes with the app."""
+    from toolkit.ui.import_wizard import wizard
+
+    st.subheader("No dataset yet", anchor=False)
     st.markdown(
-        "Detour replays a routing policy on answers that were logged before. Bring a table with a "
-        "row per request and model: `request_id`, `model`, and what you measured of `quality`, "
-        "`cost_usd`, `latency_s`, `error`."
+        "Detour replays a routing policy on answers that were logged before. Bring the log that "
+        "you have, or begin with the one that comes with Detour."
     )
-    with st.form("import"):
-        file = st.file_uploader("Log", type=["csv", "gz", "parquet", "jsonl"])
-        name = st.text_input("Name", value="my-log", max_chars=64)
-        if st.form_submit_button("Import", type="primary") and file is not None:
-            _import(file.name, file.getvalue(), name)
+    if example := _example():
+        st.button(
+            f"Begin with {literal(example.name)}",
+            key="example",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=_take_example,
+            args=(example,),
+        )
+    with st.container(border=True):
+        st.markdown("**Import a log**")
+        wizard()
     st.caption("From a shell: `python -m toolkit import FILE --as NAME`")
 
 
-def _import(file: str, content: bytes, name: str) -> None:
-    import tempfile
-    from pathlib import Path
+def _example() -> Path | None:
+    """A dataset that comes with the app, where the app was told to look for them elsewhere."""
+    found = sorted((store.ROOT / "data").glob("*/outcomes.parquet"))
+    names = {one.parent.name: one.parent for one in found}
+    return names.get("local") or next(iter(names.values()), None)
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(file).name
-        path.write_bytes(content)
-        try:
-            import_file(path, name)
-        except DataError as error:
-            st.error(literal(error), title="Not imported", icon=":material/error:")
-            return
+
+def _take_example(folder: Path) -> None:
+    data = load_folder(folder)
+    tables = Tables(data.requests, data.models, data.outcomes_table())
+    store.write(data.name, tables, source=folder.name, sha256=data.digest, simulated=data.simulated)
     loaders.infos.clear()
-    st.rerun()
+
+
+def large_dataset(info: DatasetInfo, asked: str) -> None:
+    """Why there is nothing here yet, and the way to have it."""
+    cells = info.n_requests * info.n_models
+    gigabytes = number(cells * _BYTES_PER_CELL / 1e9)
+    st.info(
+        f"{bold(info.name)} has {count(info.n_requests)} requests × {count(info.n_models)} models."
+        f" To replay a policy on it, all of it has to be in memory: about {gigabytes} GB, and"
+        " some seconds to read.",
+        title="This dataset is large",
+        icon=":material/database:",
+    )
+
+    def load() -> None:
+        st.session_state[asked].add(info.digest)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Load it all", key="load-large", on_click=load, type="primary")
+        st.page_link(
+            "pages/data.py", label="What is in it, without loading", icon=":material/table_chart:"
+        )
+
+
+_BYTES_PER_CELL = 42
+"""Five numbers, an error and a mark of each request and model."""
 
 
 def broken_file(state: BrokenFile) -> None:
