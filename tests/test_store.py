@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from filelock import FileLock
@@ -221,6 +224,102 @@ def test_what_is_no_database_is_refused(lab):
     with pytest.raises(DataError, match=r"cannot be opened as a database.*not a valid DuckDB"):
         store.entries()
     assert lab.read_text().startswith("hello")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """The bytes of a store with two columns of random numbers in it, 3 MB."""
+    path = tmp_path_factory.mktemp("sound") / "lab.duckdb"
+    kept, random = tables(), np.random.default_rng(0)
+    columns = {c: kept.outcomes[c].take([0] * 200_000) for c in kept.outcomes.column_names}
+    columns |= {c: random.random(200_000) for c in ("quality", "latency_s")}
+    outcomes = Tables(kept.requests, kept.models, pa.table(columns))
+    store.write("big", outcomes, source="x", sha256="1", path=path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("length", [0, 1, 5000, 12288, 0.5])
+def test_a_torn_file_is_told_and_left_alone(lab, sound, length):
+    """A store that lacks its end is refused, and stays as it is for whoever can mend it."""
+    torn = sound[: length if isinstance(length, int) else int(length * len(sound))]
+    lab.parent.mkdir()
+    lab.write_bytes(torn)
+    with pytest.raises(DataError, match=r"lab\.duckdb: the store .*; got IO Error"):
+        store.read("big")
+    assert lab.read_bytes() == torn
+
+
+def test_a_damaged_file_is_told_and_left_alone(lab, sound):
+    """Values that changed on the disk are never read as if they were right."""
+    place = len(sound) // 2
+    damaged = sound[:place] + bytes(8) + sound[place + 8 :]
+    lab.parent.mkdir()
+    lab.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"lab\.duckdb: the store failed; got Corrupt database"):
+        store.read("big")
+    assert lab.read_bytes() == damaged
+
+
+def test_what_a_killed_program_committed_is_there(lab):
+    """A commit counts though the program was killed before it closed the file."""
+    put()
+    code = """
+import duckdb, os, signal, sys
+con = duckdb.connect(sys.argv[1])
+con.execute("UPDATE datasets SET name = 'two'").fetchall()
+con.execute("BEGIN").fetchall()
+con.execute("UPDATE datasets SET name = 'three'").fetchall()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code, str(lab)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{lab}.wal").stat().st_size
+    assert [e.name for e in store.entries()] == ["two"]
+    assert store.read("two")[1].outcomes.equals(tables().outcomes)
+
+
+def test_a_full_disk_keeps_what_was_there(lab):
+    """A dataset that does not fit is an error; the store keeps the others and goes on."""
+    put()
+    code = """
+import resource, sys
+import numpy as np, pyarrow as pa
+from tests.test_store import store, tables, Tables
+from toolkit.errors import DataError
+size = store.store_path().stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 2**20, resource.RLIM_INFINITY))
+small = tables()
+columns = {c: small.outcomes[c].take([0] * 500_000) for c in small.outcomes.column_names}
+columns |= {"quality": np.random.default_rng(0).random(500_000)}
+try:
+    store.write("big", Tables(small.requests, small.models, pa.table(columns)), source="x",
+                sha256="2")
+except DataError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    assert "lab.duckdb: the store failed; got" in told
+    assert [e.name for e in store.entries()] == ["one"]
+    assert store.read("one")[1].outcomes.equals(tables().outcomes)
+    assert put("two")
+
+
+def test_no_torn_store_is_ever_made(lab, monkeypatch):
+    """A program that dies while it makes the store leaves none, so that the next one makes it."""
+
+    def die(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crash:
+        crash.setattr(duckdb, "connect", die)
+        with pytest.raises(KeyboardInterrupt):
+            put()
+    assert not lab.exists()
+    assert put()
+    assert sorted(file.name for file in lab.parent.iterdir()) == ["lab.duckdb", "lab.duckdb.lock"]
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):

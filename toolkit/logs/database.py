@@ -105,6 +105,12 @@ def _lock(path: Path) -> BaseFileLock:
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:
     try:
+        if not path.exists():
+            # Made beside and moved: who is killed while making it leaves no torn file for a store.
+            new = Path(f"{path}.new")
+            new.unlink(missing_ok=True)
+            duckdb.connect(new).close()
+            new.replace(path)
         return duckdb.connect(path)
     except duckdb.Error as error:
         text = str(error)
