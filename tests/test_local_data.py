@@ -59,7 +59,7 @@ def test_prompts(prompts):
 def test_examples_are_no_prompts(prompts):
     """No example that a target shows the model is one of the prompts."""
     asked = {prompt.prompt for prompt in prompts.values()}
-    for target in load_targets(TARGETS).values():
+    for target in load_targets(TARGETS).targets.values():
         if isinstance(target, ModelTarget):
             for examples in target.examples.values():
                 assert not asked & {example.prompt for example in examples}
@@ -69,7 +69,7 @@ def test_every_target_saw_every_prompt(dataset, prompts):
     """The dataset is complete, measured throughout, and of exactly the prompts in the file."""
     assert dataset.complete
     assert not dataset.simulated
-    assert dataset.models == tuple(sorted(load_targets(TARGETS)))
+    assert dataset.models == tuple(sorted(load_targets(TARGETS).targets))
     assert dataset.column("request_id").to_pylist() == list(prompts)
     assert dataset.column("prompt").to_pylist() == [p.prompt for p in prompts.values()]
     assert dataset.column("input_tokens").null_count == 0

@@ -1,6 +1,6 @@
 """Make the bundled dataset ``local`` again: ``PYTHONPATH=. python tests/bench/make_local_data.py``.
 
-Starts the local model, asks every target every prompt (half an hour and more on one core; started
+Starts the two local models, asks every target every prompt (an hour and more on one core; started
 again it goes on where it was), writes ``data/local/*.parquet``, and prints the tables of its
 README.
 """
@@ -33,10 +33,17 @@ RUN = "local-again"
 BARE = "smollm2-zero-shot"
 """The target that sends the prompt alone: its input tokens are what is known before a call."""
 
+KEPT = 20
+"""Requests that a server remembers: one for each category, whose examples are then at hand."""
+
 
 def main() -> None:
     """Collect, pack and print."""
-    with running_model(threads=1, port=8135), tempfile.TemporaryDirectory() as store:
+    with (
+        running_model(port=8135, kept=KEPT),
+        running_model(port=8136, kept=KEPT, name="gemma3"),
+        tempfile.TemporaryDirectory() as store,
+    ):
         os.environ["DETOUR_DB"] = str(Path(store) / "lab.duckdb")  # the tables are all it is for
         report = collect(PROMPTS, TARGETS, RUN, complete, progress=_print)
     pack(report.path.parent / RUN)

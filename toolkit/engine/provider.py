@@ -38,6 +38,8 @@ def complete(
     timeout_s: float | None = None,
     max_tokens: int | None = None,
     temperature: float | None = 0,
+    stop: Sequence[str] = (),
+    seed: int | None = None,
 ) -> Answer:
     """Ask ``model`` (as LiteLLM names it) once.
 
@@ -50,8 +52,9 @@ def complete(
     if api_key_env and not key:
         detail = f"the environment variable {api_key_env} is not set"
         return Answer(latency_s=0.0, error=ErrorType.AUTH, detail=detail)
-    options = {"api_base": api_base, "api_key": key, "timeout": timeout_s}
+    options: dict[str, object] = {"api_base": api_base, "api_key": key, "timeout": timeout_s}
     options |= {"max_tokens": max_tokens, "temperature": temperature}
+    options |= {"stop": list(stop) or None, "seed": seed}
     litellm = _litellm()
     start = time.perf_counter()
     try:

@@ -46,5 +46,7 @@ class Call(Protocol):
         timeout_s: float | None = None,
         max_tokens: int | None = None,
         temperature: float | None = 0,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
     ) -> Answer:
         """Return the answer; ``api_key_env`` names the environment variable that holds the key."""

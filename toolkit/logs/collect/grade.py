@@ -73,13 +73,13 @@ def check_grader(grader: str, options: Options, reference: str) -> None:
             wanted = None
         if not isinstance(wanted, dict) or not wanted:
             raise DataError(f"grader json_field: the reference is no object; got {reference!r}")
-    elif grader in {"exact", "contains"} and not _plain(reference):
+    elif grader in {"exact", "contains"} and not plain(reference):
         raise DataError(f"grader {grader}: the reference is empty")
 
 
 def _exact(_: Options, reference: str, answer: str) -> Grade:
     """The whole answer is the reference."""
-    return Grade(float(_plain(answer) == _plain(reference)))
+    return Grade(float(plain(answer) == plain(reference)))
 
 
 def _contains(options: Options, reference: str, answer: str) -> Grade:
@@ -88,7 +88,7 @@ def _contains(options: Options, reference: str, answer: str) -> Grade:
     It fails when it also names one of ``absent``, or has more than ``max_words`` words: who copies
     the whole text has not found anything in it.
     """
-    text = _plain(answer)
+    text = plain(answer)
     right = any(_names(text, word) for word in (reference, *options.get("any", ())))
     wrong = any(_names(text, word) for word in options.get("absent", ()))
     short = len(text.split()) <= options.get("max_words", len(text))
@@ -111,7 +111,7 @@ def _choice(options: Options, reference: str, answer: str) -> Grade:
     """
     if len(answer.split()) > options.get("max_words", len(answer)):
         return _invalid(f"has more than {options['max_words']} words, which is no choice")
-    named = [choice for choice in options["choices"] if _names(_plain(answer), choice)]
+    named = [choice for choice in options["choices"] if _names(plain(answer), choice)]
     if len(named) != 1:
         return _invalid(f"names {len(named)} of the choices: {', '.join(named)}".rstrip(": "))
     return Grade(float(named[0] == reference))
@@ -157,7 +157,7 @@ def _invalid(detail: str) -> Grade:
 _QUOTES = str.maketrans({"’": "'", "\u2018": "'", "“": '"', "”": '"', "−": "-", "–": "-"})
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Fold case, compatibility forms, white space and quotes, and strip what surrounds a value."""
     folded = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()
     return " ".join(folded.split()).strip("\"'`*_ ").rstrip(".!;, ").strip("\"'`*_ ")
@@ -165,10 +165,10 @@ def _plain(text: str) -> str:
 
 def _names(plain_text: str, word: str) -> bool:
     """Whether the plain text holds ``word`` as a whole: ``8`` is in ``8.0``, not in 18 or 8.5."""
-    plain = _plain(word)
-    left = r"(?<!\w)(?<!\d[.,])" if plain[:1].isalnum() else ""
-    right = r"(?!\w)(?!\.\d*[1-9]|,\d)" if plain[-1:].isalnum() else ""
-    return re.search(left + re.escape(plain) + right, plain_text) is not None
+    wanted = plain(word)
+    left = r"(?<!\w)(?<!\d[.,])" if wanted[:1].isalnum() else ""
+    right = r"(?!\w)(?!\.\d*[1-9]|,\d)" if wanted[-1:].isalnum() else ""
+    return re.search(left + re.escape(wanted) + right, plain_text) is not None
 
 
 _NUMBER = re.compile(
@@ -209,13 +209,13 @@ def _json_object(text: str) -> dict[str, Any] | str:
 def _same(want: Any, got: Any) -> bool:
     """Equal as a reader sees it: ``30``, ``"30"`` and ``"30 kg"`` are one number."""
     if isinstance(want, bool):
-        return got is want or (isinstance(got, str) and _plain(got) == str(want).lower())
+        return got is want or (isinstance(got, str) and plain(got) == str(want).lower())
     if isinstance(want, int | float):
         if isinstance(got, str):
             return _numbers(got) == [float(want)]
         return isinstance(got, int | float) and not isinstance(got, bool) and got == want
     if isinstance(got, str | int | float) and not isinstance(got, bool):
-        return _plain(str(got)) == _plain(str(want))
+        return plain(str(got)) == plain(str(want))
     return want is None and got is None
 
 

@@ -24,9 +24,10 @@ from toolkit.logs import store
 from toolkit.logs.collect.answers import Answer, Call
 from toolkit.logs.collect.asking import Asker
 from toolkit.logs.collect.grade import Grade, grade
+from toolkit.logs.collect.passages import Retriever, load_retrievers
 from toolkit.logs.collect.prompts import Prompt, load_prompts
 from toolkit.logs.collect.runlog import Row, RunLog, open_run
-from toolkit.logs.collect.targets import ModelTarget, ToolTarget, load_targets
+from toolkit.logs.collect.targets import ModelTarget, Targets, load_targets
 from toolkit.logs.importers import check_name, import_file
 from toolkit.schema import TIMESTAMP
 
@@ -75,22 +76,30 @@ def collect(
 ) -> CollectReport:
     """Ask all targets all prompts, going on where an earlier start of run ``name`` ended.
 
-    When all is done the outcomes are imported into the store as dataset ``name``. Before each call
-    the money spent is compared with ``max_usd``; calls under way are finished. The log is
-    ``runs_dir/NAME.jsonl`` (default ``data/runs``, or the folder in ``DETOUR_RUNS``).
+    The order is the targets file's: prompt by prompt, or target by target. When all is done the
+    outcomes are imported into the store as dataset ``name``. Before each outcome, which with votes
+    takes several calls, the money spent is compared with ``max_usd``; calls under way are finished.
+    The log is ``runs_dir/NAME.jsonl`` (default ``data/runs``, or the folder in ``DETOUR_RUNS``).
 
     Raises DataError for files that cannot be used, ProviderError when a target cannot be reached.
     """
     check_name(name)
-    prompts, targets = load_prompts(prompts_file), load_targets(targets_file)
+    prompts, read = load_prompts(prompts_file), load_targets(targets_file)
+    targets = read.targets
     request_table(prompts)  # what cannot become a dataset is said before anything is paid for
-    asker = Asker(targets, call, workers)
+    retrievers = load_retrievers(targets, Path(targets_file).parent)
+    asker = Asker(targets, retrievers, call, workers)
     folder = Path(runs_dir or os.environ.get("DETOUR_RUNS") or DEFAULT_RUNS)
     total = len(prompts) * len(targets)
-    with open_run(folder / f"{name}.jsonl", _digest(prompts, targets), list(targets)) as log:
+    with open_run(
+        folder / f"{name}.jsonl", _digest(prompts, read, retrievers), list(targets)
+    ) as log:
         had = _finished(log)
         resumed = len(had)
-        todo = [(p, t) for p in prompts for t in targets if (p.request_id, t) not in had]
+        tasks = [(p, t) for p in prompts for t in targets]
+        if read.order == "by_target":
+            tasks = [(p, t) for t in targets for p in prompts]
+        todo = [(p, t) for p, t in tasks if (p.request_id, t) not in had]
         if todo and any(entry.name == name for entry in store.entries()):
             raise DataError(
                 f"dataset {name!r} is there already, and this run has {len(todo)} of {total} calls"
@@ -126,11 +135,15 @@ def collect(
         return replace(report, notes=_import(name, prompts, log))
 
 
-def _digest(prompts: Sequence[Prompt], targets: Mapping[str, ModelTarget | ToolTarget]) -> str:
+def _digest(prompts: Sequence[Prompt], read: Targets, retrievers: Mapping[str, Retriever]) -> str:
     """SHA-256 of everything that is asked, and how."""
     asked = {
         "prompts": [prompt.model_dump(mode="json") for prompt in prompts],
-        "targets": {name: target.model_dump(mode="json") for name, target in targets.items()},
+        "targets": read.model_dump(mode="json", exclude={"examples"}),
+        "passages": {
+            name: [passage.model_dump(mode="json") for passage in retriever.passages]
+            for name, retriever in retrievers.items()
+        },
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
