@@ -80,7 +80,7 @@ def _read(
     if not source.columns.names:
         unread = next((f"; line {u.offset + 1} {u.reason}" for u in source.unread), "")
         raise DataError(f"{name}: no outcomes{unread}; allowed: a row for each outcome")
-    format_ = choose(choices.format, source.columns, name, mapped=bool(choices.mapping))
+    format_ = choose(choices.format, source.columns, name, choices.mapping)
     fitting = detect(source.columns)
     options = Options(choices.mapping, _scores(con, choices, folder))
     prompts_file = None if choices.prompts is None else open_file(choices.prompts)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.importers.format import Columns, Format
 from toolkit.logs.importers.formats import (
     helicone,
+    litellm_spend,
     llmrouter,
     long,
     portkey,
     routellm,
     routerbench,
+    wide,
 )
 
 FORMATS: tuple[Format, ...] = (
+    litellm_spend.FORMAT,
     helicone.FORMAT,
     portkey.FORMAT,
     routerbench.FORMAT,
     routellm.FORMAT,
     llmrouter.FORMAT,
     long.FORMAT,
+    wide.FORMAT,
 )
 """Those of one program first, the general ones last."""
 
@@ -29,10 +35,11 @@ def detect(columns: Columns) -> tuple[Format, ...]:
     return tuple(one for one in FORMATS if one.detect(columns))
 
 
-def choose(name: str | None, columns: Columns, file: str, *, mapped: bool) -> Format:
+def choose(name: str | None, columns: Columns, file: str, mapping: Mapping[str, str]) -> Format:
     """The format called ``name``, else the one that fits; DataError when there is none.
 
-    A mapping without a name means a table of the user's own.
+    A mapping means a table of the user's own where no format fits, a wide one where it names
+    columns by their model.
     """
     if name is not None:
         for one in FORMATS:
@@ -43,7 +50,9 @@ def choose(name: str | None, columns: Columns, file: str, *, mapped: bool) -> Fo
     found = detect(columns)
     if found:
         return found[0]
-    if mapped or {"request_id", "model"} & set(columns.names):
+    if wide.is_wide(mapping, columns):
+        return wide.FORMAT
+    if mapping or {"request_id", "model"} & set(columns.names):
         return long.FORMAT  # which says what is missing
     titles = ", ".join(one.title for one in FORMATS)
     raise DataError(
