@@ -1,0 +1,94 @@
+"""What LiteLLM's two logs have in common: kinds of calls, names of errors, texts."""
+
+from __future__ import annotations
+
+from toolkit.logs.importers.expressions import answered, asked, either
+from toolkit.logs.importers.format import Columns
+
+GENERATING = (
+    "completion",
+    "acompletion",
+    "text_completion",
+    "atext_completion",
+    "responses",
+    "aresponses",
+    "anthropic_messages",
+    "aanthropic_messages",
+    "generate_content",
+    "agenerate_content",
+    "generate_content_stream",
+    "agenerate_content_stream",
+)
+"""Call types in which a model writes text."""
+ERROR = (
+    "CASE WHEN {rate_limit_type} = 'budget' THEN 'budget' ELSE coalesce(nullif("
+    "concat_ws(' ', nullif({error_class}, ''), nullif({error_code}, '')), ''), 'unknown') END"
+)
+"""SQL of the name of a failed call's error, of its parts: class, then status."""
+
+
+def left_out(columns: Columns) -> tuple[tuple[str, str], ...]:
+    """Which rows are no calls of a model for text."""
+    kinds = ", ".join(f"'{kind}'" for kind in GENERATING)
+    refused = f"lower({columns.text('status')}) = 'failure'"
+    return (
+        (
+            f"{columns.text('call_type')} NOT IN ({kinds})",
+            "no text was asked for: an embedding, image, recording, batch or other call",
+        ),
+        (f"lower({columns.text('cache_hit')}) = 'true'", "answered from a cache"),
+        (
+            f"{refused} AND coalesce({model(columns)}, '{_UNKNOWN}') = '{_UNKNOWN}'",
+            "refused before a model was chosen",
+        ),
+    )
+
+
+_UNKNOWN = "unknown-model"
+"""What LiteLLM writes where it knew no model of the name that was asked for."""
+
+
+def model(columns: Columns) -> str:
+    """SQL of the model that was called, else of the name that was asked for."""
+    return either(columns, "model", "model_group")
+
+
+def tokens(columns: Columns, name: str) -> str:
+    """SQL of a number of tokens: 0 in a row without any was not measured."""
+    none = f"as_number({columns.sql('total_tokens')}) = 0"
+    return f"CASE WHEN {none} THEN NULL ELSE {columns.text(name)} END"
+
+
+def cost(columns: Columns, name: str) -> str:
+    """SQL of the cost: 0 for an answer without any tokens was not measured."""
+    value = columns.text(name)
+    tokens = f"as_number({columns.sql('total_tokens')})"
+    answered = f"coalesce(lower({columns.text('status')}), '') <> 'failure'"
+    return (
+        f"CASE WHEN {tokens} = 0 AND as_number({value}) = 0 AND {answered} THEN NULL"
+        f" ELSE {value} END"
+    )
+
+
+def prompt(*bodies: str) -> str:
+    """SQL of the prompt in the first of these that has one: messages, a request, or plain text."""
+    found = [
+        f"CASE left({body}, 1) WHEN '[' THEN {asked(_as_request(body))}"
+        f" WHEN '{{' THEN {asked(body)} ELSE {body} END"
+        for body in bodies
+    ]
+    return f"nullif(coalesce({', '.join(found)}), '{_REDACTED}')"
+
+
+def _as_request(messages: str) -> str:
+    return f"""('{{"messages":' || {messages} || '}}')"""
+
+
+def answer(columns: Columns) -> str:
+    """SQL of the answer; ``{}`` stands where answers are not kept."""
+    body = columns.text("response")
+    return f"CASE WHEN {body} <> '{{}}' THEN nullif({answered(body)}, '{_REDACTED}') END"
+
+
+_REDACTED = "redacted-by-litellm"
+"""What LiteLLM writes for texts that it was told not to log."""
