@@ -24,7 +24,9 @@ def simulate_command(
     seed: Annotated[
         int | None, typer.Option(help="Seed; that of the bundled `fleet` if none.")
     ] = None,
-    requests: Annotated[int, typer.Option(help="How many requests.")] = 20_000,
+    requests: Annotated[
+        int | None, typer.Option(help="How many; as many as the bundled `fleet` has if none.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Overwrite other data that is there.")
     ] = False,
@@ -32,12 +34,12 @@ def simulate_command(
 ) -> None:
     """Make the simulated dataset `fleet`, the same bytes every time."""
     from toolkit.logs.simulate import NAME, bundled_folder, packed, simulate, write
-    from toolkit.logs.simulate.parameters import SEED
+    from toolkit.logs.simulate.parameters import N_REQUESTS, SEED
     from toolkit.logs.simulate.report import realised
 
     seed = SEED if seed is None else seed
     folder = bundled_folder() if out is None else out
-    dataset = simulate(seed, requests)
+    dataset = simulate(seed, N_REQUESTS if requests is None else requests)
     files = packed(dataset)
     written = write(files, folder, replace=replace)
     found = realised(dataset)
