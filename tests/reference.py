@@ -120,6 +120,8 @@ class Log:
                         float(dataset.cost_usd[i, k]),
                         float(dataset.quality[i, k]),
                     )
+        answers = [cell for cell in self.cells.values() if cell.error is None]
+        self.graded = not answers or any(not math.isnan(cell.quality) for cell in answers)
         stamps = [row.get("timestamp") for row in self.rows]
         self.window = [None if t is None else math.floor(t / 600) for t in stamps]
 
@@ -229,7 +231,8 @@ def play(policy: Policy, log: Log, i: int, seed: int) -> Result:
     error: str | None = None
 
     def end(status: str, quality: float) -> Result:
-        out.status, out.quality, out.error = status, quality, error
+        out.status, out.error = status, error
+        out.quality = quality if log.graded else NAN
         out.latency_s = now if latency_known else NAN
         out.cost_usd = spent if cost_known else NAN
         return out

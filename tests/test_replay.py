@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests import reference
+from tests import reference, small_logs
 from tests.strategies import datasets, policies, replays
 from toolkit.engine.decide import decide
 from toolkit.engine.replay import Replay, replay
@@ -265,3 +265,13 @@ def test_a_split_is_sticky_and_near_its_weights():
     assert (one.chain[:5000] == one.chain[5000:10000]).all()
     assert abs((one.chain == 0).mean() - 0.1) < 0.015
     assert set(np.unique(one.propensity)) == {0.1, 0.9}
+
+
+def test_without_a_grade_there_is_no_quality():
+    """Where no answer was graded, failures do not make up a quality by counting as 0."""
+    data = small_logs.log(np.full((4, 1), np.nan), error=[[0], [3], [0], [0]])
+    done = replay(Policy.single("a"), data)
+    assert np.isnan(done.quality).all()
+    assert math.isnan(done.summary().quality.value)
+    assert done.summary().error_rate.value == 0.25
+    assert any("No quality was measured" in gap for gap in data.gaps)

@@ -143,4 +143,7 @@ def replay(policy: Policy, dataset: Dataset, seed: int = 0) -> Replay:
     plan = compile_plan(policy, dataset.models)
     decisions = decide(policy, dataset.requests, seed)
     totals = fold(plan, _observed_for(plan, dataset), decisions.chain, seed)
+    if not dataset.graded:
+        # Without a single grade, the zeros of the failures would pass for a mean quality.
+        totals = totals._replace(quality=np.full(len(totals.quality), np.nan))
     return Replay(policy, dataset, seed, plan, **decisions._asdict(), **totals._asdict())

@@ -80,6 +80,15 @@ class Dataset:
         """Which of the n × m outcomes the log has."""
         return kind_of(self.n_requests, self.n_models, self.n_outcomes)
 
+    @cached_property
+    def graded(self) -> bool:
+        """Whether any answer has a quality, if there are answers.
+
+        That failures count as 0 is no grade.
+        """
+        answered = self.observed & (self.error == 0)
+        return bool(np.any(answered & ~np.isnan(self.quality)) or not answered.any())
+
     def measured_share(self, name: str) -> float:
         """Share of the outcomes in which ``name`` (a matrix) was measured; NaN without any."""
         if not self.n_outcomes:
@@ -96,7 +105,9 @@ class Dataset:
     @cached_property
     def gaps(self) -> tuple[str, ...]:
         """What the log does not hold, and what nobody can tell from it: a sentence each."""
-        found = [sentence for name, sentence in _GAPS.items() if not self.measured_share(name) > 0]
+        measured = {name: self.measured_share(name) > 0 for name in _GAPS}
+        measured["quality"] = self.graded
+        found = [sentence for name, sentence in _GAPS.items() if not measured[name]]
         if PROMPT not in self.requests.column_names:
             found.append(_NO_PROMPT)
         if self.kind == "logged" and self.n_models > 1:

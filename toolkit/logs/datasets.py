@@ -92,9 +92,10 @@ def load_dataset(name: str) -> Dataset:
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """All datasets, the bundled ones first, each group by name."""
+    """All datasets by name, the bundled ones first, and of these the real ones."""
+    bundled = [_bundled_info(name, folder) for name, folder in bundled_folders().items()]
     return [
-        *(_bundled_info(name, folder) for name, folder in bundled_folders().items()),
+        *sorted(bundled, key=lambda info: (info.simulated, info.name)),
         *(
             DatasetInfo(
                 e.name,
