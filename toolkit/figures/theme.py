@@ -100,13 +100,13 @@ def wrapped(text: object, width: int = 14, lines: int = 2) -> str:
     return "<br>".join(plain(row) for row in rows)
 
 
-def rows(fig: go.Figure, names: Sequence[str], width: int) -> list[str]:
+def rows(fig: go.Figure, names: Sequence[str], width: int, lines: int = 2) -> list[str]:
     """Label the rows of a figure, the first on top; returns where on the axis each one stands.
 
     The places are not the labels: long names may look alike once they are cut.
     """
     places = [f"row {i}" for i in range(len(names))]
-    labels = [wrapped(name, width) for name in names]
+    labels = [wrapped(name, width, lines) for name in names]
     fig.update_yaxes(
         type="category",
         categoryorder="array",

@@ -23,6 +23,7 @@ def shell() -> StreamlitPage:
     page = st.navigation(
         [
             st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page("pages/data.py", title="Data", icon=":material/table_chart:"),
             st.Page("pages/policy.py", title="Policy", icon=":material/account_tree:"),
             st.Page("pages/replay.py", title="Replay", icon=":material/replay:"),
         ]

@@ -31,6 +31,11 @@ class Coverage:
         """(m, b) share of the requests of a block that have it."""
         return np.asarray(self.count[WHAT.index(what)] / self.size)
 
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """(b,) number of the request in the middle of each block, from 1."""
+        return np.asarray(self.first + (self.size + 1) / 2)
+
 
 def coverage(source: Source) -> Coverage:
     """One pass over the outcomes; at most 200 blocks."""

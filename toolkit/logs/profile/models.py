@@ -42,6 +42,22 @@ class ModelFacts:
         """(m,) outcomes with an error."""
         return self.outcomes - self.errors[:, ErrorType.NONE]
 
+    @property
+    def measured_share(self) -> Floats:
+        """(m, 5) share of each model's outcomes with each of MEASURES; 0 where it has none."""
+        return np.asarray(self.measured / np.maximum(self.outcomes, 1)[:, None])
+
+    @property
+    def error_share(self) -> Floats:
+        """(m, 13) share of each model's outcomes by ErrorType code."""
+        return np.asarray(self.errors / np.maximum(self.outcomes, 1)[:, None])
+
+    @property
+    def quality(self) -> Floats:
+        """(m,) mean quality; NaN where none was measured."""
+        n = self.measured[:, 0]
+        return np.asarray(np.divide(self.total[:, 0], n, out=np.full(len(n), np.nan), where=n > 0))
+
     def share(self, measure: str) -> float:
         """Share of all outcomes with this measured; NaN where there is no outcome."""
         n = int(self.outcomes.sum())
@@ -59,7 +75,7 @@ def model_facts(source: Source) -> ModelFacts:
     m = source.n_models
 
     def added(values: NDArray[np.generic]) -> Floats:
-        return np.bincount(model, values.astype(np.float64), m).astype(np.float64)
+        return np.asarray(np.bincount(model, values.astype(np.float64), m), np.float64)
 
     errors = np.zeros((m, len(ErrorType)), np.int64)
     errors[model, error] = rows

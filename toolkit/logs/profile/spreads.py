@@ -29,6 +29,17 @@ class Spread:
     quantiles: NDArray[np.float64]
     """(m, 6) QUANTILES of all measured values, zeros included; interpolated linearly."""
 
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """(m, b) share of each model's positive values; NaN where a bin is empty."""
+        rows = np.maximum(self.count.sum(axis=1, keepdims=True), 1)
+        return np.where(self.count > 0, self.count / rows, np.nan)
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """(b,) geometric middle of each bin."""
+        return np.asarray(np.sqrt(self.edges[:-1] * self.edges[1:]))
+
 
 def spread(source: Source, measure: str) -> Spread:
     """Two passes over one column of the outcomes."""

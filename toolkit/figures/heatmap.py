@@ -1,0 +1,68 @@
+"""Quality of every model in every category."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from toolkit.evaluate.format import count, number_interval
+from toolkit.evaluate.moments import category_means
+from toolkit.figures import theme
+from toolkit.figures.coverage import WIDTH, height_of
+from toolkit.logs.profile import CategoryQuality
+
+SHADES = ["#EAF3F9", "#B0D3E9", "#68ACD4", "#2282BB", "#005A8D", "#003F63"]
+NO_CATEGORY = "(none)"
+
+
+def quality_figure(found: CategoryQuality, order: Sequence[int], most: int = 20) -> go.Figure:
+    """A row per model, a column per category; grey where nothing was graded."""
+    categories = found.categories[:most]
+    names = [found.models[i] for i in order]
+    fig = theme.figure(height_of(len(order)) + 70, "Quality by model and category")
+    places = theme.rows(fig, names, WIDTH, 1)
+    columns = [f"column {j}" for j in range(len(categories))]
+    cells = [row[:most] for row in category_means(found, order)]
+    value = np.array([[e.value for e in row] for row in cells])
+    words = [
+        [
+            theme.plain(
+                f"{name}, {NO_CATEGORY if category is None else category}: "
+                + (f"{number_interval(e)}, n = {count(e.n)}" if e.n else "nothing was graded")
+            )
+            for category, e in zip(categories, row, strict=True)
+        ]
+        for name, row in zip(names, cells, strict=True)
+    ]
+    shared = {
+        "x": columns,
+        "y": places,
+        "xgap": 1,
+        "ygap": 1,
+        "customdata": words,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    grey = [[0, theme.UNOBSERVED], [1, theme.UNOBSERVED]]
+    missing = np.where(np.isnan(value), 1.0, np.nan)
+    fig.add_trace(go.Heatmap(z=missing, colorscale=grey, showscale=False, **shared))
+    fig.add_trace(
+        go.Heatmap(
+            z=value,
+            colorscale=SHADES,
+            texttemplate="%{z:.2f}",
+            colorbar={"title": "quality", "thickness": 10, "len": 0.7, "tickformat": ".1f"},
+            **shared,
+        )
+    )
+    fig.update_xaxes(
+        type="category",
+        tickvals=columns,
+        ticktext=[theme.wrapped(NO_CATEGORY if c is None else c, 12, 3) for c in categories],
+        side="top",
+        showgrid=False,
+        tickangle=-40,
+    )
+    fig.update_yaxes(showgrid=False)
+    return fig

@@ -1,0 +1,236 @@
+"""Bringing a log: upload, what was found, what it becomes, and the import itself.
+
+Everything in a file is somebody else's text: it is shown in tables and as plain text only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from toolkit.errors import DataError
+from toolkit.logs.importers import FORMATS, check_name, import_file, preview
+from toolkit.ui import import_preview as shown
+from toolkit.ui import loaders, states, uploads
+from toolkit.ui.import_mapping import GENERAL, mapping_form
+from toolkit.ui.text import literal
+
+if TYPE_CHECKING:
+    from toolkit.logs.importers import ImportReport, Preview
+
+REPORT = "import-report"
+"""Session key: the report of the last import, until another dataset is chosen."""
+_ENCODINGS = ("utf-16", "latin-1", "cp1252")
+_MISSING = "–"
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to import and how."""
+
+    path: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    redact: bool = False
+
+    def preview(self) -> Preview | DataError:
+        """What an import would do, or why none can be; read again only when something changed."""
+        mark = (str(self.path), str(sorted(self.options.items(), key=lambda one: one[0])))
+        kept = st.session_state.get("import-preview")
+        if kept is None or kept[0] != mark:
+            with st.spinner("Reading the log …", show_time=True):
+                kept = (mark, _try(lambda: preview(self.path, **self.options)))
+            st.session_state["import-preview"] = kept
+        found: Preview | DataError = kept[1]
+        return found
+
+
+def _try(work: Any) -> Any:
+    try:
+        return work()
+    except DataError as error:
+        return error
+    except OSError as error:
+        return DataError(f"the file cannot be read: {error.strerror or error}")
+
+
+@st.dialog("Import a log", width="large", icon=":material/upload:", dismissible=False)
+def import_dialog() -> None:
+    """The wizard above the page."""
+    wizard()
+    if st.button("Close without importing", type="tertiary", key="import-close"):
+        st.rerun()
+
+
+def wizard() -> None:
+    """Draw as many steps as there is something to say about."""
+    path = _files()
+    if path is None:
+        return
+    with st.expander("More files and options", icon=":material/tune:"):
+        options, redact = _options()
+    st.markdown("**What was found**")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        options["format"] = st.selectbox(
+            "Format",
+            [None, *(one.name for one in FORMATS)],
+            key="import-format",
+            format_func=lambda name: _titles().get(name, "Find out by its columns"),
+            width=320,
+        )
+    request = _Request(path, options, redact)
+    found = _with_mapping(request)
+    if isinstance(found, DataError):
+        st.error(_lines(found), title="This cannot be imported yet", icon=":material/error:")
+        return
+    shown.counts(found)
+    shown.tables(found)
+    _import(request, found)
+
+
+def _titles() -> dict[str | None, str]:
+    return {one.name: one.title for one in FORMATS}
+
+
+def _lines(error: DataError) -> str:
+    return "\n".join(f"- {literal(line)}" for line in str(error).splitlines()[:12])
+
+
+def _files() -> Path | None:
+    st.caption(
+        "CSV, JSON or JSON lines (each also .gz), or Parquet: of a gateway, a tracing tool, a"
+        " benchmark, or a table of your own. Several files of one kind are read as one log."
+    )
+    files = st.file_uploader("Log", accept_multiple_files=True, key="import-files")
+    path = uploads.kept(files, "log")
+    if path is None and uploads.paths_allowed():
+        text = st.text_input(
+            "Or a file or folder on this machine",
+            key="import-path",
+            placeholder="/home/me/logs/spend.jsonl",
+            help="Offered as the app runs on your machine. Large logs need no upload this way.",
+        )
+        if text.strip():
+            path = Path(text.strip()).expanduser()
+            if not path.exists():
+                st.error(f"There is no file or folder {literal(path)}.", icon=":material/error:")
+                return None
+    return path
+
+
+def _options() -> tuple[dict[str, Any], bool]:
+    left, right = st.columns(2)
+    found: dict[str, Any] = {}
+    with left:
+        for key, label, help_ in (
+            ("prompts", "Prompts", "More columns of the requests, found by request_id."),
+            ("scores", "Scores", "A file of grades, where the format keeps them apart."),
+            ("drop_prompts", "Prompts to leave out", "Those that stand in this list."),
+        ):
+            one = st.file_uploader(label, key=f"import-{key}", help=help_)
+            found[key] = uploads.kept([one] if one else [], key)
+    with right:
+        redact = st.checkbox(
+            "Mask personal data",
+            key="import-redact",
+            help="E-mail addresses, phone and card numbers, IBANs and keys, before anything is"
+            " stored. The preview shows the log as it is.",
+        )
+        found["estimate_costs"] = st.checkbox(
+            "Estimate missing costs from list prices",
+            value=True,
+            key="import-estimate",
+            help="They are marked as estimated.",
+        )
+        encoding = st.selectbox(
+            "Encoding", ["UTF-8, or as the file says", *_ENCODINGS], key="import-encoding"
+        )
+        found["encoding"] = encoding if encoding in _ENCODINGS else None
+    return found, redact
+
+
+def _with_mapping(request: _Request) -> Preview | DataError:
+    """The preview, with what the user says of the columns where the format leaves that open."""
+    chosen = request.options["format"]
+    plain = request.preview()
+    if not isinstance(plain, DataError) and plain.format not in GENERAL:
+        return plain
+    if isinstance(plain, DataError) and chosen not in {None, *GENERAL}:
+        return plain
+    names = (
+        uploads.column_names(request.path, request.options["encoding"])
+        if isinstance(plain, DataError)
+        else plain.columns
+    )
+    if not names:
+        return plain
+    mapping = mapping_form(names, plain)
+    if not mapping:
+        return plain
+    return _Request(request.path, {**request.options, "mapping": mapping}).preview()
+
+
+def _import(request: _Request, found: Preview) -> None:
+    taken = {info.name for info in loaders.infos()}
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        name = st.text_input(
+            "Name of the dataset",
+            value=suggested(request.path),
+            key=f"import-name-{request.path}",
+            max_chars=64,
+        ).strip()
+    problem = _try(lambda: check_name(name))
+    replace = False
+    if problem is None and name in taken:
+        replace = st.checkbox(f"Replace the dataset {literal(name)}", key="import-replace")
+    if problem is not None:
+        st.error(_lines(problem), icon=":material/error:")
+    with right:
+        pressed = st.button(
+            f"Import {shown.rows_word(found)}",
+            type="primary",
+            key="import-go",
+            disabled=problem is not None or (name in taken and not replace),
+            width="stretch",
+        )
+    if pressed:
+        mapping = st.session_state.get("import-mapping") or None
+        with st.status("Importing …", expanded=False) as status:
+            done = _try(
+                lambda: import_file(
+                    request.path,
+                    name,
+                    replace=replace,
+                    redact=request.redact,
+                    **{"mapping": mapping, **request.options},
+                )
+            )
+            if isinstance(done, DataError):
+                status.update(label="Not imported", state="error")
+        if isinstance(done, DataError):
+            st.error(_lines(done), title="Not imported", icon=":material/error:")
+            return
+        _finish(done)
+
+
+def _finish(done: ImportReport) -> None:
+    """Choose the new dataset and close."""
+    for part in ("log", "prompts", "scores", "drop_prompts"):
+        uploads.forget(part)
+    st.session_state.pop("import-preview", None)
+    st.session_state[REPORT] = done
+    st.session_state[states.IMPORTED] = done.name
+    loaders.infos.clear()
+    st.rerun()
+
+
+def suggested(path: Path) -> str:
+    """A name for a dataset, from the name of its file or folder."""
+    stem = path.name
+    for _ in range(2):
+        stem = re.sub(r"\.(csv|jsonl?|ndjson|parquet|pq|gz)$", "", stem, flags=re.IGNORECASE)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:64] or "my-log"
