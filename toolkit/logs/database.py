@@ -83,7 +83,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _lock(path: Path) -> BaseFileLock:
-    lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT_S)
+    lock = FileLock(f"{path}.lock", timeout=LOCK_TIMEOUT_S, poll_interval=0.01)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
