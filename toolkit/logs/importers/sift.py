@@ -62,9 +62,9 @@ def sift(source: Source, mapping: Mapping, *, drops: bool, prompts: bool) -> Sif
         "CREATE OR REPLACE TEMP TABLE reject AS SELECT any_value(file) AS file,"
         " any_value(line) AS line, min(why) AS why FROM sifted WHERE fate = 1 GROUP BY record"
     ).fetchall()
-    notes = _timestamp_notes(con)
+    notes = (*(f"left out, {why}: {count}" for why, count in left_out), *_timestamp_notes(con))
     columns = ", ".join([*_RAW, *(f"x{i}" for i in range(len(mapping.request_columns)))])
-    if set(counts) == {STORED}:
+    if set(counts) == {STORED} and not mapping.models:  # its row numbers leave no gaps
         con.execute("ALTER TABLE sifted RENAME TO raw").fetchall()
     else:
         con.execute(
