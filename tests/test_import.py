@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.test_datasets import NUMBERS, assert_is, assert_same, long_tables
 from toolkit.errors import DataError
 from toolkit.logs.datasets import list_datasets, load_dataset, load_folder
-from toolkit.logs.exporters import export_folder
+from toolkit.logs.exporters import export, export_folder
 from toolkit.logs.importers import import_file, preview
 
 HEAD = "request_id,model,quality"
@@ -463,3 +463,15 @@ def test_simulated_mark_survives_export_and_import(log, tmp_path):
     import_file(folder / "outcomes.parquet", "again", folder / "requests.parquet")
     assert load_dataset("again").simulated
     assert not load_dataset("real").simulated
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_an_exported_folder_is_imported_as_it_was(log, tmp_path, kind):
+    """An exported dataset that is imported is the same, simulated mark and awkward texts too."""
+    rows = '"=1+1",m,1\n"\'x",m,0.25\n" y",-k,\n'
+    import_file(log(f"{HEAD},latency_s\n" + rows.replace("\n", ",2\n")), "first")
+    first = load_dataset("first")
+    object.__setattr__(first, "simulated", True)
+    report = import_file(export(first, tmp_path / "out", kind), "again")
+    assert (report.n_stored, report.n_rows, report.format) == (3, 3, "detour")
+    assert_same(load_dataset("again"), first)

@@ -21,9 +21,9 @@ from toolkit.errors import DataError, did_you_mean
 from toolkit.logs import store
 from toolkit.logs.checks import REQUESTS, Rows, refuse, repeated_columns
 from toolkit.logs.dataset import Dataset, Kind, dataset_from_tables, kind_of
+from toolkit.logs.exporters import read_folder
 from toolkit.logs.files import digest_of, explained, is_simulated, open_file
 from toolkit.logs.raw import register_frame
-from toolkit.logs.readers import read_tables
 from toolkit.logs.tables import check
 from toolkit.schema import MODEL
 
@@ -66,16 +66,8 @@ def bundled_folders() -> dict[str, Path]:
 
 
 def load_folder(folder: str | Path, name: str = "") -> Dataset:
-    """Load a folder with requests.parquet and outcomes.parquet; DataError when it is wrong."""
-    folder = Path(folder)
-    outcomes = open_file(folder / "outcomes.parquet")
-    requests = open_file(folder / "requests.parquet")
-    return dataset_from_tables(
-        name or folder.name,
-        read_tables(outcomes, requests),
-        simulated=is_simulated(outcomes),
-        digest=digest_of(outcomes.path, requests.path),
-    )
+    """Load a folder of requests and outcomes, as they are exported; DataError when it is wrong."""
+    return read_folder(folder, name)
 
 
 def load_dataset(name: str) -> Dataset:

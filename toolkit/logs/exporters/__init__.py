@@ -22,7 +22,7 @@ from toolkit.logs.exporters.reading import read_folder
 from toolkit.logs.exporters.text import write_csv, write_lines
 from toolkit.logs.files import SIMULATED
 
-__all__ = ["FORMATS", "Format", "export", "export_folder", "read_folder"]
+__all__ = ["FORMATS", "Format", "export", "export_folder", "is_export", "read_folder"]
 
 Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -66,6 +66,16 @@ def export(
         for part in written:
             part.unlink(missing_ok=True)
     return folder
+
+
+def is_export(folder: str | Path) -> bool:
+    """Whether a folder holds requests and outcomes as they are exported."""
+    folder = Path(folder)
+    return any(
+        all((folder / f"{part}.{kind}").is_file() for part in PARTS)
+        and (kind == "parquet" or (folder / ABOUT).is_file())
+        for kind in FORMATS
+    )
 
 
 def export_folder(dataset: Dataset, folder: str | Path, *, replace: bool = False) -> Path:

@@ -17,14 +17,18 @@ from toolkit.errors import DataError
 from toolkit.logs import store
 from toolkit.logs.dataset import Kind, dataset_from_tables
 from toolkit.logs.datasets import bundled_folders
+from toolkit.logs.exporters import is_export, read_folder
 from toolkit.logs.files import digest_of, gather, is_simulated
 from toolkit.logs.importers.reading import Choices, Reading, read, refuse_pickles
 from toolkit.logs.importers.registry import FORMATS
 from toolkit.logs.importers.rejects import Reject, rejects, write_rejects
+from toolkit.logs.tables import Tables
 
 __all__ = ["FORMATS", "ImportReport", "Preview", "Reject", "check_name", "import_file", "preview"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+EXPORTED = "detour"
+"""Format of a folder that Detour exported."""
 SHOWN = 20
 """So many rows and rejects a preview shows."""
 
@@ -140,7 +144,8 @@ def import_file(
 ) -> ImportReport:
     """Read a log into the store under ``name``; its format is found out when none is given.
 
-    ``path`` is a file (CSV, JSON or JSON lines, also gzipped; Parquet) or a folder of them.
+    ``path`` is a file (CSV, JSON or JSON lines, also gzipped; Parquet), a folder of them, or a
+    folder that was exported, which comes back exactly as it was.
     ``prompts`` adds columns to the requests, ``scores`` is a second file of grades where a format
     has one, ``drop_prompts`` lists prompts to leave out, ``mapping`` says which column of the file
     is which of ours. ``redact`` masks personal data and keys in texts; ``estimate_costs`` fills
@@ -153,6 +158,8 @@ def import_file(
     """
     check_name(name)
     db = store.store_path() if db is None else Path(db)
+    if is_export(path):
+        return _import_export(Path(path), name, db, replace=replace)
     choices = Choices(
         prompts, format, mapping or {}, scores, drop_prompts, encoding, redact, estimate_costs
     )
@@ -195,6 +202,36 @@ def import_file(
             kind=data.kind,
             gaps=data.gaps,
         )
+
+
+def _import_export(folder: Path, name: str, db: Path, *, replace: bool) -> ImportReport:
+    """Keep a dataset that was exported, exactly as it was."""
+    data = read_folder(folder, name)
+    tables = Tables(data.requests, data.models, data.outcomes_table())
+    new = store.write(
+        name,
+        tables,
+        source=folder.name,
+        sha256=data.digest,
+        simulated=data.simulated,
+        replace=replace,
+        path=db,
+        format=EXPORTED,
+    )
+    n = data.n_outcomes
+    return ImportReport(
+        name=name,
+        n_requests=data.n_requests,
+        n_models=data.n_models,
+        n_outcomes=n,
+        already_there=not new,
+        notes=(),
+        format=EXPORTED,
+        n_rows=n,
+        n_stored=n,
+        kind=data.kind,
+        gaps=data.gaps,
+    )
 
 
 @contextmanager
