@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from toolkit.engine.replay import Replay
-    from toolkit.logs.dataset import Kind
+    from toolkit.logs.gaps import Kind
 
 ESTIMATES = (
     "quality",

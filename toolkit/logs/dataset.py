@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,15 +14,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
+from toolkit.logs.gaps import MEASURED, Kind, gaps, kind_of
 from toolkit.logs.tables import Tables
-from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, PROMPT, REQUEST_ID
+from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, REQUEST_ID
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind: TypeAlias = Literal["complete", "logged", "partial"]
-"""Which outcomes a dataset has: of every model on every request, only of the model that served
-each request, or something between."""
 _MATRICES = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
 
 
@@ -105,14 +103,9 @@ class Dataset:
     @cached_property
     def gaps(self) -> tuple[str, ...]:
         """What the log does not hold, and what nobody can tell from it: a sentence each."""
-        measured = {name: self.measured_share(name) > 0 for name in _GAPS}
-        measured["quality"] = self.graded
-        found = [sentence for name, sentence in _GAPS.items() if not measured[name]]
-        if PROMPT not in self.requests.column_names:
-            found.append(_NO_PROMPT)
-        if self.kind == "logged" and self.n_models > 1:
-            found.append(_LOGGED)
-        return tuple(found)
+        has = {name for name in MEASURED if self.measured_share(name) > 0}
+        has |= {"quality"} if self.graded else set()
+        return gaps(has | set(self.requests.column_names), self.kind)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column (n) of the requests; DataError for an unknown name."""
@@ -168,13 +161,13 @@ class Dataset:
                 table = table.append_column(name, self.answers[name])
         return table
 
-    def to_arrow(self, limit: int | None = None) -> pa.Table:
+    def to_arrow(self) -> pa.Table:
         """The long format: a row for each outcome, sorted by request and model.
 
         Columns are request_id, category, model, then what was measured; ``error`` is the name of
-        the error or null. ``limit`` is how many rows at most.
+        the error or null.
         """
-        table = self.outcomes_table().slice(0, limit)
+        table = self.outcomes_table()
         request, model, code = (table[c] for c in ("request_ix", "model_ix", "error"))
         columns = {REQUEST_ID: self.requests[REQUEST_ID].take(request)}
         if CATEGORY in self.requests.column_names:
@@ -218,26 +211,6 @@ class Dataset:
         )
         badge = " <em>simulated</em>" if self.simulated else ""
         return f"<table><caption><b>{escape(self.name)}</b>{badge}</caption>{cells}</table>"
-
-
-_GAPS = {
-    "quality": "No quality was measured: how good answers are cannot be shown. Grade some, or"
-    " import a file of scores.",
-    "cost_usd": "No cost was measured, and no list price is known: cost cannot be shown.",
-    "latency_s": "No latency was measured: waiting times and timeouts cannot be shown.",
-}
-_NO_PROMPT = "There are no prompts: rules on words, and a look at what was asked, are not possible."
-_LOGGED = (
-    "Each request was seen under one model only: what another model would have answered is not in"
-    " this log, and a replay leaves such requests out."
-)
-
-
-def kind_of(n_requests: int, n_models: int, n_outcomes: int) -> Kind:
-    """Kind of a dataset by its counts: a request is there since it has an outcome, at least one."""
-    if n_outcomes == n_requests * n_models:
-        return "complete"
-    return "logged" if n_outcomes == n_requests else "partial"
 
 
 def dataset_from_tables(

@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs import store
 from toolkit.logs.checks import REQUESTS, Rows, refuse, repeated_columns
-from toolkit.logs.dataset import Dataset, Kind, dataset_from_tables, kind_of
+from toolkit.logs.dataset import Dataset, dataset_from_tables
 from toolkit.logs.exporters import read_folder
 from toolkit.logs.files import digest_of, explained, is_simulated, open_file
+from toolkit.logs.gaps import Kind, kind_of
 from toolkit.logs.raw import register_frame
 from toolkit.logs.tables import check
 from toolkit.schema import MODEL

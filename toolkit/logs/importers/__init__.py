@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from toolkit.errors import DataError
 from toolkit.logs import store
-from toolkit.logs.dataset import Kind, dataset_from_tables
+from toolkit.logs.dataset import dataset_from_tables
 from toolkit.logs.datasets import bundled_folders
 from toolkit.logs.exporters import is_export, read_folder
 from toolkit.logs.files import digest_of, gather, is_simulated
+from toolkit.logs.gaps import Kind, first_rows, shape_of
 from toolkit.logs.importers.reading import Choices, Reading, read, refuse_pickles
 from toolkit.logs.importers.registry import FORMATS
 from toolkit.logs.importers.rejects import Reject, rejects, write_rejects
@@ -104,7 +105,8 @@ def preview(
         prompts, format, mapping or {}, scores, drop_prompts, encoding, False, estimate_costs
     )
     with _reading(path, choices) as done:
-        data = dataset_from_tables("preview", done.tables)
+        kind, gaps = shape_of(done.tables)
+        head = dataset_from_tables("preview", first_rows(done.tables, SHOWN))
         return Preview(
             format=done.format.name,
             title=done.format.title,
@@ -115,14 +117,14 @@ def preview(
             n_stored=done.sifted.n_stored,
             n_rejected=done.n_rejected,
             n_left_out=done.sifted.n_left_out,
-            n_requests=data.n_requests,
-            n_models=data.n_models,
+            n_requests=done.tables.requests.num_rows,
+            n_models=len(done.tables.models),
             n_outcomes=done.tables.outcomes.num_rows,
-            kind=data.kind,
-            rows=data.to_arrow(SHOWN),
+            kind=kind,
+            rows=head.to_arrow(),
             rejects=tuple(rejects(done.source, SHOWN))[:SHOWN],
             notes=done.tables.notes,
-            gaps=data.gaps,
+            gaps=gaps,
         )
 
 
@@ -171,7 +173,7 @@ def import_file(
             name, there.n_requests, there.n_models, there.n_outcomes, True, (), there.format
         )
     with _reading(path, choices) as done:
-        data = dataset_from_tables(name, done.tables)
+        kind, gaps = shape_of(done.tables)
         target = Path(rejects_file or db.parent / "rejects" / f"{name}.csv")
         if done.n_rejected:
             write_rejects(rejects(done.source), target)
@@ -188,8 +190,8 @@ def import_file(
         )
         return ImportReport(
             name=name,
-            n_requests=data.n_requests,
-            n_models=data.n_models,
+            n_requests=done.tables.requests.num_rows,
+            n_models=len(done.tables.models),
             n_outcomes=done.tables.outcomes.num_rows,
             already_there=not new,
             notes=done.tables.notes,
@@ -199,8 +201,8 @@ def import_file(
             n_rejected=done.n_rejected,
             n_left_out=done.sifted.n_left_out,
             rejects_path=target if done.n_rejected else None,
-            kind=data.kind,
-            gaps=data.gaps,
+            kind=kind,
+            gaps=gaps,
         )
 
 
