@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.logs.importers.format import Columns
+
+def elapsed_s(start: str, end: str) -> str:
+    """SQL of the seconds from one moment to another; missing without both."""
+    return f"(epoch_us(as_moment({end})) - epoch_us(as_moment({start}))) / 1e6"
 
 
-def elapsed_s(columns: Columns, start: str, end: str) -> str:
-    """SQL of the seconds from one column of moments to another; missing without both."""
-    first, last = (f"epoch_us(as_moment({columns.sql(name)}))" for name in (start, end))
-    return f"({last} - {first}) / 1e6"
-
-
-def first_token_s(columns: Columns, start: str, first: str, end: str) -> str:
+def first_token_s(start: str, first: str, end: str) -> str:
     """SQL of the seconds to the first token, missing where the answer came as a whole."""
-    streamed = f"{elapsed_s(columns, first, end)} > 0"
-    return f"CASE WHEN {streamed} THEN {elapsed_s(columns, start, first)} END"
+    return f"CASE WHEN {elapsed_s(first, end)} > 0 THEN {elapsed_s(start, first)} END"

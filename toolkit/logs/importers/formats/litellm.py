@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolkit.logs.importers.expressions import answered, asked, either
+from toolkit.logs.importers.expressions import either
 from toolkit.logs.importers.format import Columns
 
 GENERATING = (
@@ -70,24 +70,9 @@ def cost(columns: Columns, name: str) -> str:
     )
 
 
-def prompt(*bodies: str) -> str:
-    """SQL of the prompt in the first of these that has one: messages, a request, or plain text."""
-    found = [
-        f"CASE left({body}, 1) WHEN '[' THEN {asked(_as_request(body))}"
-        f" WHEN '{{' THEN {asked(body)} ELSE {body} END"
-        for body in bodies
-    ]
-    return f"nullif(coalesce({', '.join(found)}), '{_REDACTED}')"
-
-
-def _as_request(messages: str) -> str:
-    return f"""('{{"messages":' || {messages} || '}}')"""
-
-
-def answer(columns: Columns) -> str:
-    """SQL of the answer; ``{}`` stands where answers are not kept."""
-    body = columns.text("response")
-    return f"CASE WHEN {body} <> '{{}}' THEN nullif({answered(body)}, '{_REDACTED}') END"
+def text(value: str) -> str:
+    """SQL of a text, missing where LiteLLM kept none of it or was told to hide it."""
+    return f"CASE WHEN {value} NOT IN ('', '{{}}', '[]', '{_REDACTED}') THEN {value} END"
 
 
 _REDACTED = "redacted-by-litellm"

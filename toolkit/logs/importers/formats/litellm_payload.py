@@ -15,15 +15,15 @@ What surprises:
 
 from __future__ import annotations
 
+from toolkit.logs.importers.conversations import answer_in, prompt_in
 from toolkit.logs.importers.expressions import either
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.importers.formats.litellm import (
     ERROR,
-    answer,
     cost,
     left_out,
     model,
-    prompt,
+    text,
     tokens,
 )
 from toolkit.logs.importers.parts import Parts
@@ -57,22 +57,24 @@ def _read(columns: Columns, _: Options) -> Mapping:
     failed = f"lower({columns.text('status')}) = 'failure'"
     doubts = ("response_cost_failure_debug_info", "zero_cost_diagnostic")
     message = f"coalesce({{error_message}}, {columns.text('error_str')})"
+    moments = ("startTime", "completionStartTime", "endTime")
+    start, first, end = (columns.sql(name) for name in moments)
     fields = {
         "request_id": request,
         "model": model(columns),
-        "timestamp": columns.sql("startTime"),
+        "timestamp": start,
         "cost_usd": f"CASE WHEN {either(columns, *doubts)} IS NULL"
         f" THEN {cost(columns, 'response_cost')} END",
-        "latency_s": elapsed_s(columns, "startTime", "endTime"),
+        "latency_s": elapsed_s(start, end),
         "input_tokens": tokens(columns, "prompt_tokens"),
         "output_tokens": tokens(columns, "completion_tokens"),
         "error": error.within(f"CASE WHEN {failed} THEN {ERROR} END"),
         "error_detail": error.within(f"CASE WHEN {failed} THEN {message} END"),
-        "prompt": prompt(columns.text("messages")),
-        "answer": answer(columns),
+        "prompt": text(prompt_in(text(columns.sql("messages")))),
+        "answer": text(answer_in(text(columns.sql("response")))),
     }
     attempts = f"OVER (PARTITION BY {request}, {model(columns)}"
-    nth = f"dense_rank() {attempts} ORDER BY as_moment({columns.sql('startTime')}))"
+    nth = f"dense_rank() {attempts} ORDER BY as_moment({start}))"
     request_columns = {
         name: sql
         for name, sql, source in (
@@ -84,11 +86,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
             ("model_group", columns.text("model_group"), "model_group"),
             ("provider", columns.text("custom_llm_provider"), "custom_llm_provider"),
             ("tags", columns.text("request_tags"), "request_tags"),
-            (
-                "first_token_s",
-                first_token_s(columns, "startTime", "completionStartTime", "endTime"),
-                "completionStartTime",
-            ),
+            ("first_token_s", first_token_s(start, first, end), "completionStartTime"),
             (
                 "guardrail_status",
                 columns.json("status_fields", "guardrail_status"),

@@ -14,15 +14,15 @@ What surprises:
 
 from __future__ import annotations
 
-from toolkit.logs.importers.expressions import either
+from toolkit.logs.importers.conversations import answer_in, prompt_in
+from toolkit.logs.importers.expressions import asked, either
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.importers.formats.litellm import (
     ERROR,
-    answer,
     cost,
     left_out,
     model,
-    prompt,
+    text,
     tokens,
 )
 from toolkit.logs.importers.parts import Parts
@@ -58,19 +58,22 @@ def _read(columns: Columns, _: Options) -> Mapping:
     metadata = Parts(columns.sql("metadata"), _METADATA)
     failed = f"lower(coalesce({columns.text('status')}, {{status}})) = 'failure'"
     duration = f"as_number({columns.sql('request_duration_ms')}) / 1000"
+    messages, sent = (text(columns.sql(name)) for name in ("messages", "proxy_server_request"))
+    moments = ("startTime", "completionStartTime", "endTime")
+    start, first, end = (columns.sql(name) for name in moments)
     fields = {
         "request_id": columns.sql("request_id"),
         "model": model(columns),
-        "timestamp": columns.sql("startTime"),
+        "timestamp": start,
         "cost_usd": cost(columns, "spend"),
-        "latency_s": f"coalesce({elapsed_s(columns, 'startTime', 'endTime')}, {duration})",
+        "latency_s": f"coalesce({elapsed_s(start, end)}, {duration})",
         "input_tokens": tokens(columns, "prompt_tokens"),
         "output_tokens": tokens(columns, "completion_tokens"),
         "error": metadata.within(f"CASE WHEN {failed} THEN {ERROR} END"),
         "error_detail": metadata.within(f"CASE WHEN {failed} THEN {{error_message}} END"),
         "quality": metadata.within("as_number(coalesce({score}, {first_score})) / 100"),
-        "prompt": prompt(columns.text("messages"), columns.text("proxy_server_request")),
-        "answer": answer(columns),
+        "prompt": text(f"coalesce({prompt_in(messages)}, {asked(sent)})"),
+        "answer": text(answer_in(text(columns.sql("response")))),
     }
     request_columns = {
         name: sql
@@ -83,11 +86,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
             ("model_group", columns.text("model_group"), "model_group"),
             ("provider", columns.text("custom_llm_provider"), "custom_llm_provider"),
             ("tags", columns.text("request_tags"), "request_tags"),
-            (
-                "first_token_s",
-                first_token_s(columns, "startTime", "completionStartTime", "endTime"),
-                "completionStartTime",
-            ),
+            ("first_token_s", first_token_s(start, first, end), "completionStartTime"),
             *((name, metadata[name], "metadata") for name in _MINED),
             *((name, f"as_number({metadata[name]})", "metadata") for name in _COUNTED),
         )
