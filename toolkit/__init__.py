@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from toolkit.evaluate.summary import Summary, summarize
     from toolkit.logs.dataset import Dataset
     from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset
-    from toolkit.logs.importers import import_file
+    from toolkit.logs.exporters import export
+    from toolkit.logs.importers import import_file, preview
+    from toolkit.logs.livelog import LiveLog
     from toolkit.policy.check import check
     from toolkit.policy.loading import list_policies, load_policy, parse_policy
     from toolkit.policy.model import Policy
@@ -38,6 +40,7 @@ __all__ = [
     "Dataset",
     "DetourError",
     "ErrorType",
+    "LiveLog",
     "Policy",
     "PolicyError",
     "Problem",
@@ -50,12 +53,14 @@ __all__ = [
     "check",
     "compare",
     "dataset_from_frame",
+    "export",
     "import_file",
     "list_datasets",
     "list_policies",
     "load_dataset",
     "load_policy",
     "parse_policy",
+    "preview",
     "replay",
     "serve",
     "summarize",
@@ -71,7 +76,9 @@ _HOMES = {
     "toolkit.evaluate.summary": ("Summary", "summarize"),
     "toolkit.logs.dataset": ("Dataset",),
     "toolkit.logs.datasets": ("dataset_from_frame", "list_datasets", "load_dataset"),
-    "toolkit.logs.importers": ("import_file",),
+    "toolkit.logs.exporters": ("export",),
+    "toolkit.logs.importers": ("import_file", "preview"),
+    "toolkit.logs.livelog": ("LiveLog",),
     "toolkit.policy.check": ("check",),
     "toolkit.policy.loading": ("list_policies", "load_policy", "parse_policy"),
     "toolkit.policy.model": ("Policy",),
