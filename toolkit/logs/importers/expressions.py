@@ -26,6 +26,11 @@ def measured(value: str) -> str:
     return f"CASE WHEN lower({text}) <> 'nan' THEN {text} END"
 
 
+def as_written(value: str) -> str:
+    """SQL of a text to the letter, spaces around it too; missing where it is empty."""
+    return f"nullif(CAST({value} AS VARCHAR), '')"
+
+
 def truth(value: str) -> str:
     """SQL of a quality: true is 1 and false 0, blank and NaN are missing, a number is itself."""
     text = f"blank_to_null({value})"
@@ -60,7 +65,7 @@ def _joined(messages: str) -> str:
         " THEN array_to_string(json_extract_string(m, '$.content[*].text'), chr(10))"
         " ELSE json_extract_string(m, '$.content') END"
     )
-    texts = f"list_transform(json_extract({messages}, '$[*]'), lambda m: {content})"
+    texts = f"list_transform(CAST(json_extract({messages}, '$[*]') AS JSON[]), lambda m: {content})"
     joined = f"array_to_string(list_filter({texts}, lambda t: t <> ''), chr(10) || chr(10))"
     is_array = f"json_valid({messages}) AND json_type({messages}) = 'ARRAY'"
     return f"CASE WHEN {is_array} THEN nullif({joined}, '') ELSE {messages} END"

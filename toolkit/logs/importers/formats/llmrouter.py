@@ -11,10 +11,11 @@ What surprises:
 
 from __future__ import annotations
 
-from toolkit.logs.importers.expressions import measured, truth
+from toolkit.logs.importers.expressions import as_written, measured, truth
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 
-_NAMED = r"'([A-Za-z]+(?:Error|Exception|Timeout))\b'"
+_FAILED = "'^(ERROR|API Error)'"
+_NAMED = r"'^(?:ERROR|API Error).*?\b([A-Za-z]*(?:Error|Exception|Timeout))\b'"
 
 
 def _detect(columns: Columns) -> bool:
@@ -22,8 +23,8 @@ def _detect(columns: Columns) -> bool:
 
 
 def _read(columns: Columns, _: Options) -> Mapping:
-    task, response = columns.text("task_name"), columns.text("response")
-    failed = f"coalesce(regexp_matches({response}, '^(ERROR|API Error)'), false)"
+    task, response = columns.text("task_name"), as_written(columns.sql("response"))
+    failed = f"coalesce(regexp_matches({response}, {_FAILED}), false)"
     four = ", ".join(columns.text(c) for c in ("task_name", "query", "ground_truth", "metric"))
     number = f"as_number({columns.sql('embedding_id')})"
     given = (
@@ -34,7 +35,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
         "request_id": f"{task} || '/' || coalesce({given}, md5(concat_ws(chr(31), {four}))[1:16])",
         "model": columns.text("model_name"),
         "category": task,
-        "prompt": columns.text("query"),
+        "prompt": as_written(columns.sql("query")),
         "quality": truth(columns.sql("performance")),
         "error": f"CASE WHEN {failed} THEN coalesce({_name_of(response)}, 'unknown') END",
         "error_detail": f"CASE WHEN {failed} THEN {response} END",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from toolkit.logs.importers.expressions import FILE_STEM, truth
+from toolkit.logs.importers.expressions import FILE_STEM, as_written, truth
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.raw import KNOWN
 
@@ -46,12 +46,12 @@ def _read(columns: Columns, _: Options) -> Mapping:
         {
             "request_id": f"{_PART} || '/' || line",
             "category": _PART,
-            "prompt": columns.text("prompt"),
+            "prompt": as_written(columns.sql("prompt")),
         },
         models={
             model: {
                 "quality": truth(columns.sql(model)),
-                "answer": columns.text(model + _ANSWER),
+                "answer": as_written(columns.sql(model + _ANSWER)),
             }
             for model in _models(columns)
         },

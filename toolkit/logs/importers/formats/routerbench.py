@@ -9,7 +9,7 @@ The published files are pickles, which are refused: ``pickles.py`` says how to m
 
 from __future__ import annotations
 
-from toolkit.logs.importers.expressions import measured, truth
+from toolkit.logs.importers.expressions import as_written, measured, truth
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 
 _ANSWER, _COST = "|model_response", "|total_cost"
@@ -37,7 +37,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
         model: {
             "quality": truth(columns.sql(model)),
             "cost_usd": measured(columns.sql(model + _COST)),
-            "answer": columns.text(model + _ANSWER),
+            "answer": as_written(columns.sql(model + _ANSWER)),
         }
         for model in models
     }
@@ -47,7 +47,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
         {
             "request_id": columns.text("sample_id"),
             "category": columns.text("eval_name"),
-            "prompt": columns.text("prompt"),
+            "prompt": as_written(columns.sql("prompt")),
         },
         models=per_model,
         notes=(f"columns left out: {', '.join(strange)}",) if strange else (),

@@ -20,7 +20,7 @@ from collections.abc import Mapping as Names
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.checks import NUMBERS
-from toolkit.logs.importers.expressions import FILE_STEM, measured, truth
+from toolkit.logs.importers.expressions import FILE_STEM, as_written, measured, truth
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.importers.formats.long import OF_REQUESTS, check_names
 from toolkit.logs.raw import KNOWN
@@ -80,7 +80,7 @@ def _read(columns: Columns, options: Options) -> Mapping:
 def _value(name: str, column: str) -> str:
     if name == "quality":
         return truth(column)
-    return measured(column) if name in NUMBERS else f"blank_to_null({column})"
+    return measured(column) if name in NUMBERS else as_written(column)
 
 
 def _check(
