@@ -27,18 +27,31 @@ _FROM_AT = re.compile(
 )
 _LONGEST_BEFORE_AT = 64
 _CARD = re.compile(
-    r"(?<![\w])(?<![0-9][.,])(?=4|5[0-8]|6|2[2-7]|3[04-9]|8[12])"
+    r"(?<![\w])(?<![0-9]\.)"
     r"(?:[0-9]{13,19}"
     r"|[0-9]{4}(?:([\s.\-\u2010-\u2013\xa0])[0-9]{4})(?:\1[0-9]{4}){1,2}(?:\1[0-9]{1,4})?"
     r"|[0-9]{4}([\s.\-\u2010-\u2013\xa0])[0-9]{6}\2[0-9]{4,5})"
-    r"(?![\w]|[.,][0-9])"
+    r"(?![\w]|\.[0-9])"
 )
+_ISSUER = re.compile(
+    r"4(?:.{12}|.{15}|.{18})|3[47].{13}|5[1-5].{14}|2[2-7].{14}|3[0689].{12,17}|35.{14,17}"
+    r"|(?:5[0678]|6|81|82).{11,17}"
+)
+"""First digits and lengths that the large issuers give out."""
 _IBAN = re.compile(
     r"(?i)(?<![a-z0-9])[a-z]{2}[ \-]?[0-9]{2}(?:[ \-.\xa0]?[a-z0-9]){11,30}(?![a-z0-9])"
 )
 _PHONE = re.compile(
-    r"(?<![\w.,+/=-])(?:(?:\+|00)[\s(]{0,2})?\(?[0-9](?:[\s().\-/\u2010-\u2013\xa0]{0,3}[0-9]){6,16}(?![\w])"
+    r"(?<![\w.,+/=-])(?<![0-9]:)(?:(?:\+|00)[\s(]{0,2})?\(?[0-9](?:[\s().\-/\u2010-\u2013\xa0]{0,3}[0-9]){6,16}(?![\w])"
 )
+_NO_PHONE = re.compile(
+    r"(?<![0-9])[0-9]{4}-[01][0-9]-[0-3][0-9](?![0-9])|^[0-9]+\.[0-9]+$|(?:[0-9]{1,3}\.){3}[0-9]"
+)
+"""A date, a number with decimals, or a network address."""
+_NATIONAL = re.compile(r"\(?0[1-9]|\([0-9]{3}\)|[0-9]{3}([-. \xa0])[0-9]{3}\1[0-9]{4}")
+"""How a national number begins that needs no word before it: as in most of Europe, or as in the
+United States."""
+_FEWEST_DIGITS = 9
 _CUE = re.compile(
     r"(?i)(?:phone|telephone|mobile|cell|handy|fax|whatsapp|tel|call(?: me| us)?(?: at| on)?"
     r"|text me(?: at| on)?)\b[^\w+(]{0,3}(?:(?:number|no|nr|is|at|on)\b[^\w+(]{0,3}){0,2}$"
@@ -60,7 +73,7 @@ def cards(text: str) -> Iterator[tuple[int, int]]:
 
     for match in _CARD.finditer(text):
         digits = re.sub("[^0-9]", "", match[0])
-        if 12 < len(digits) < 20 and len(set(digits)) > 1 and luhn.is_valid(digits):
+        if _ISSUER.fullmatch(digits) and luhn.is_valid(digits):
             yield match.span()
 
 
@@ -81,6 +94,8 @@ def ibans(text: str) -> Iterator[tuple[int, int]]:
 def phones(text: str) -> Iterator[tuple[int, int]]:
     """Where each phone number of ``text`` begins and ends."""
     for match in _PHONE.finditer(text):
+        if _NO_PHONE.search(match[0]):
+            continue
         cued = bool(_CUE.search(text, max(0, match.start() - 40), match.start()))
         for start, end in _phones_in(match[0], cued):
             yield match.start() + start, match.start() + end
@@ -103,7 +118,16 @@ def _phones_in(candidate: str, cued: bool) -> tuple[tuple[int, int], ...]:
     else:
         tries = [(region, Leniency.EXACT_GROUPING) for region in REGIONS]
     for region, leniency in tries:
-        found = tuple((m.start, m.end) for m in PhoneNumberMatcher(candidate, region, leniency))
-        if found:
-            return found
+        spans = tuple(
+            (m.start, m.end)
+            for m in PhoneNumberMatcher(candidate, region, leniency)
+            if cued or region is None or _is_national(m.raw_string)
+        )
+        if spans:
+            return spans
     return ()
+
+
+def _is_national(number: str) -> bool:
+    digits = sum(c.isdigit() for c in number)
+    return digits >= _FEWEST_DIGITS and bool(_NATIONAL.match(number))
