@@ -70,7 +70,7 @@ def error_of(span: Span) -> tuple[str | None, str | None]:
     if not span.failed and kind is None:
         reasons = _first(span.attributes, "gen_ai.response.finish_reasons")
         return ("content_filter" if "content_filter" in str(reasons) else None), None
-    if kind in {None, "_OTHER"}:
+    if kind in (None, "_OTHER"):
         kind = _first(thrown, "exception.type") or kind
     status = _first(span.attributes, "http.response.status_code", "http.status_code")
     said = (str(part) for part in (kind, status) if part is not None)
@@ -138,7 +138,7 @@ def _numbered(attributes: Mapping[str, Any], name: str) -> list[Any]:
 
 def _first(attributes: Mapping[str, Any], *names: str) -> Any:
     """The first of these attributes that has a value."""
-    return next((attributes[n] for n in names if attributes.get(n) not in {None, ""}), None)
+    return next((attributes[n] for n in names if attributes.get(n) not in (None, "")), None)
 
 
 def _text(value: Any) -> str | None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import duckdb
 
 from toolkit.logs.importers.conversations import answer_in, prompt_in
-from toolkit.logs.importers.expressions import either
+from toolkit.logs.importers.expressions import as_written, either
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.importers.grades import Graded, choose_score
 from toolkit.logs.importers.prose import error_in
@@ -60,7 +60,7 @@ def _read(columns: Columns, _: Options) -> Mapping:
     start, first, end = (columns.sql(*names) for names in (_START, _FIRST, _END))
     told = either(columns, "status_message", "statusMessage")
     failed = f"upper({columns.text('level')}) = 'ERROR'"
-    quality = columns.sql(_QUALITY)
+    asked, answered = (as_written(columns.sql(name)) for name in ("input", "output"))
     fields = {
         "request_id": columns.sql("id"),
         "model": either(columns, "provided_model_name", "providedModelName", "model"),
@@ -72,11 +72,11 @@ def _read(columns: Columns, _: Options) -> Mapping:
         "output_tokens": _tokens(columns, "output", "completionTokens", "outputTokens"),
         "error": f"CASE WHEN {failed} THEN {error_in(f'coalesce({told}, {_NOTHING})')} END",
         "error_detail": f"CASE WHEN {failed} THEN {told} END",
-        "prompt": prompt_in(columns.sql("input")),
-        "answer": answer_in(columns.sql("output")),
+        "prompt": f"coalesce({prompt_in(asked)}, {asked})",
+        "answer": f"coalesce({answer_in(answered)}, {answered})",
     }
     if _QUALITY in columns:
-        fields["quality"] = quality
+        fields["quality"] = columns.sql(_QUALITY)
     request_columns = {
         name: columns.text(*places)
         for name, places in (
@@ -157,7 +157,8 @@ def _join_scores(con: duckdb.DuckDBPyConnection, columns: Columns, name: str | N
     con.execute(
         "CREATE OR REPLACE TEMP TABLE alone AS"  # noqa: S608 -- places of columns
         f" SELECT {trace} AS trace FROM source"
-        f" WHERE upper({columns.text('type')}) = 'GENERATION' GROUP BY 1 HAVING count(*) = 1"
+        f" WHERE upper({columns.text('type')}) = 'GENERATION' GROUP BY 1"
+        f" HAVING count(DISTINCT {id_}) = 1"
     ).fetchall()
     con.execute(
         "CREATE OR REPLACE TEMP TABLE source AS"  # noqa: S608 -- places of columns

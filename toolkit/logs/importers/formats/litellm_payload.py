@@ -15,6 +15,8 @@ What surprises:
 
 from __future__ import annotations
 
+import duckdb
+
 from toolkit.logs.importers.conversations import answer_in, prompt_in
 from toolkit.logs.importers.expressions import either
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
@@ -45,18 +47,36 @@ _METADATA = (
     ("routing_score", "routing_decision.score"),
 )
 
+_ATTEMPT, _RETRIES = "attempt of this model", "retries of this model"
+
 
 def _detect(columns: Columns) -> bool:
     return columns.has("id", "call_type", "response_cost", "startTime", "status")
 
 
+def _prepare(con: duckdb.DuckDBPyConnection, columns: Columns, _: Options) -> Columns:
+    """Number the attempts of each model on each request, by their time."""
+    n, start = len(columns.names), f"as_moment({columns.sql('startTime')})"
+    same = f"OVER (PARTITION BY {_request(columns)}, {model(columns)}"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE source AS SELECT source.*,"  # noqa: S608 -- places of columns
+        f" dense_rank() {same} ORDER BY {start}) AS c{n},"
+        f" count(DISTINCT {start}) {same}) - 1 AS c{n + 1} FROM source ORDER BY source.rowid"
+    ).fetchall()
+    return Columns((*columns.names, _ATTEMPT, _RETRIES))
+
+
+def _request(columns: Columns) -> str:
+    return either(columns, "litellm_call_id", "id")
+
+
 def _read(columns: Columns, _: Options) -> Mapping:
-    request = either(columns, "litellm_call_id", "id")
+    request = _request(columns)
     error = Parts(columns.sql("error_information"), _ERROR)
     metadata = Parts(columns.sql("metadata"), _METADATA)
     failed = f"lower({columns.text('status')}) = 'failure'"
     doubts = ("response_cost_failure_debug_info", "zero_cost_diagnostic")
-    message = f"coalesce({{error_message}}, {columns.text('error_str')})"
+    message = f"coalesce(nullif({{error_message}}, ''), {columns.text('error_str')})"
     moments = ("startTime", "completionStartTime", "endTime")
     start, first, end = (columns.sql(name) for name in moments)
     fields = {
@@ -73,8 +93,6 @@ def _read(columns: Columns, _: Options) -> Mapping:
         "prompt": text(prompt_in(text(columns.sql("messages")))),
         "answer": text(answer_in(text(columns.sql("response")))),
     }
-    attempts = f"OVER (PARTITION BY {request}, {model(columns)}"
-    nth = f"dense_rank() {attempts} ORDER BY as_moment({start}))"
     request_columns = {
         name: sql
         for name, sql, source in (
@@ -95,15 +113,15 @@ def _read(columns: Columns, _: Options) -> Mapping:
             ("routing_cause", metadata["routing_cause"], "metadata"),
             ("routing_tier", metadata["routing_tier"], "metadata"),
             ("routing_score", f"as_number({metadata['routing_score']})", "metadata"),
-            ("retries", f"count(*) {attempts}) - 1", "id"),
+            ("retries", columns.sql(_RETRIES), _RETRIES),
         )
         if source in columns
     }
-    again = (f"{request} IS NOT NULL AND {nth} > 1", "a further attempt of the same model")
+    again = f"{request} IS NOT NULL AND {columns.sql(_ATTEMPT)} > 1"
     return Mapping(
         fields,
         request_columns,
-        left_out=(*left_out(columns), again),
+        left_out=(*left_out(columns), (again, "a further attempt of the same model")),
         notes=("a request is what shares litellm_call_id; of each model the first attempt counts",),
     )
 
@@ -112,4 +130,4 @@ def _user(columns: Columns, metadata: Parts) -> str:
     return metadata.within(f"coalesce({columns.text('end_user')}, {{end_user}}, {{user}})")
 
 
-FORMAT = Format("litellm-logging-payload", "LiteLLM logging payloads", _detect, _read)
+FORMAT = Format("litellm-logging-payload", "LiteLLM logging payloads", _detect, _read, _prepare)

@@ -70,7 +70,9 @@ def _read(columns: Columns, _: Options) -> Mapping:
         "input_tokens": tokens(columns, "prompt_tokens"),
         "output_tokens": tokens(columns, "completion_tokens"),
         "error": metadata.within(f"CASE WHEN {failed} THEN {ERROR} END"),
-        "error_detail": metadata.within(f"CASE WHEN {failed} THEN {{error_message}} END"),
+        "error_detail": metadata.within(
+            f"CASE WHEN {failed} THEN nullif({{error_message}}, '') END"
+        ),
         "quality": metadata.within("as_number(coalesce({score}, {first_score})) / 100"),
         "prompt": text(f"coalesce({prompt_in(messages)}, {asked(sent)})"),
         "answer": text(answer_in(text(columns.sql("response")))),
