@@ -13,11 +13,11 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from numbers import Integral, Real
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from toolkit.logs.absorb import ATTEMPT, ATTEMPTS, DECISIONS
@@ -30,10 +30,10 @@ if TYPE_CHECKING:  # only their fields are read: this layer runs without them
     from toolkit.policy.model import Policy
 
 SECRET = re.compile(
-    r"(api|access|secret|private|auth)_?(key|token)|secret|passw|credential|authorization|bearer",
+    r"(api|access|private|auth)[_-]?(key|token)|secret|passw|credential|authorization|bearer",
     re.IGNORECASE,
 )
-"""Columns whose names have this in them are never kept."""
+"""A column, or a key within one, whose name has this in it is never kept."""
 
 
 class LiveLog:
@@ -77,12 +77,9 @@ class LiveLog:
         """
         decision_id = uuid.uuid4().hex
         accepted = trace.status == Status.ACCEPTED.label
-        left_out = {REQUEST_ID, PROMPT}
-        columns = {
-            str(name): _plain(value)
-            for name, value in request.items()
-            if name not in left_out and not SECRET.search(str(name))
-        }
+        columns = _plain(request)
+        for name in (REQUEST_ID, PROMPT):  # these have columns of their own
+            columns.pop(name, None)
         self._inbox.append(
             {
                 "decision_id": decision_id,
@@ -128,17 +125,18 @@ class LiveLog:
 
 
 def _plain(value: Any) -> Any:
-    """A value of a request as JSON has it: NaN is null, what JSON lacks is text."""
-    if value is None or isinstance(value, str | bool):
+    """A value of a request as JSON has it, without secrets: NaN is null, the unknown is text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | int):
         return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return _number(float(value))
+    if isinstance(value, float):
+        return _number(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        named = ((str(name), one) for name, one in value.items())
+        return {name: _plain(one) for name, one in named if not SECRET.search(name)}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return str(value)
