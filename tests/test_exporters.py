@@ -13,11 +13,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tests.small_logs import log
 from tests.strategies import datasets
 from tests.test_datasets import assert_same
+from toolkit.cli import app
 from toolkit.errors import DataError
+from toolkit.logs.datasets import load_dataset
 from toolkit.logs.exporters import FORMATS, export, read_folder
 from toolkit.logs.exporters.columns import guarded, unguarded
 
@@ -104,6 +107,8 @@ def nasty_datasets(draw):
         )
         answers = dataset.outcomes_table().select(["request_ix", "model_ix"])
         answers = answers.append_column("answer", pa.array(said, pa.string()))
+        guessed = pa.array([draw(st.booleans()) for _ in said], pa.bool_())
+        answers = answers.append_column("cost_estimated", guessed)
     return dataclasses.replace(
         dataset,
         requests=requests,
@@ -273,3 +278,16 @@ def test_csv_without_its_description_says_what_to_do(tmp_path):
     (folder / "dataset.json").unlink()
     with pytest.raises(DataError, match=r"no dataset\.json.*or import outcomes\.csv"):
         read_folder(folder)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_command_exports_and_imports_every_format(lab, tmp_path, kind):
+    """`export --format` writes a folder that `import` takes back as it was."""
+    export(formula_log(), tmp_path / "first")
+    run = CliRunner().invoke
+    assert run(app, ["import", str(tmp_path / "first"), "--as", "one"]).exit_code == 0
+    done = run(app, ["export", "one", str(tmp_path / "out"), "--format", kind, "--json"])
+    assert json.loads(done.stdout)["format"] == kind
+    assert run(app, ["import", str(tmp_path / "out"), "--as", "two"]).exit_code == 0
+    assert_same(load_dataset("two"), load_dataset("one"))
+    assert_same(load_dataset("two"), formula_log())

@@ -113,18 +113,26 @@ def _pairs(given: list[str]) -> dict[str, str]:
 def export_command(
     dataset: Annotated[str, typer.Argument(help="A dataset's name.")],
     folder: Annotated[Path, typer.Argument(help="Where to write; made when it is not there.")],
+    kind: Annotated[
+        str, typer.Option("--format", help="parquet, csv (safe in spreadsheets) or jsonl.")
+    ] = "parquet",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Overwrite files of an earlier export.")
+        bool, typer.Option("--replace", help="Take the place of an earlier export.")
     ] = False,
     as_json: JsonArg = False,
 ) -> None:
-    """Write a dataset as requests.parquet and outcomes.parquet."""
+    """Write a dataset as requests and outcomes, in files that import as they were."""
     from toolkit.logs.datasets import load_dataset
-    from toolkit.logs.exporters import export_folder
+    from toolkit.logs.exporters import export
 
     data = load_dataset(dataset)
-    written = str(export_folder(data, folder, replace=replace))
-    result = {"dataset": data.name, "folder": written, "simulated": data.simulated}
+    written = str(export(data, folder, kind, replace=replace))
+    result = {
+        "dataset": data.name,
+        "folder": written,
+        "format": kind,
+        "simulated": data.simulated,
+    }
     text = title(f"{data.name} is in {written}", simulated=data.simulated)
     show(result, text, as_json=as_json)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,16 +21,15 @@ from toolkit.logs.exporters.reading import read_folder
 from toolkit.logs.exporters.text import write_csv, write_lines
 from toolkit.logs.files import SIMULATED
 
-__all__ = ["FORMATS", "Format", "export", "export_folder", "is_export", "read_folder"]
+__all__ = ["FORMATS", "export", "export_folder", "is_export", "read_folder"]
 
-Format = Literal["parquet", "csv", "jsonl"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+FORMATS = ("parquet", "csv", "jsonl")
 
 
 def export(
     dataset: Dataset,
     folder: str | Path,
-    format: Format = "parquet",  # noqa: A002 -- the option's name, as users know it
+    format: str = "parquet",  # noqa: A002 -- the option's name, as users know it
     *,
     replace: bool = False,
 ) -> Path:
@@ -83,7 +81,7 @@ def export_folder(dataset: Dataset, folder: str | Path, *, replace: bool = False
     return export(dataset, folder, replace=replace)
 
 
-def _write(dataset: Dataset, folder: Path, kind: Format, written: list[Path]) -> None:
+def _write(dataset: Dataset, folder: Path, kind: str, written: list[Path]) -> None:
     """Write beside the place, so that a reader never sees half a file; list what was begun."""
 
     def beside(name: str) -> Path:

@@ -105,8 +105,8 @@ def _exact(
     known = {*columns, REQUEST_ID, MODEL, "category"}
     columns |= {name: rows[name] for name in rows.column_names if name not in known}
     table = pa.table(columns)
-    failed = pa.array(table["error"].to_numpy() != 0)
-    table = table.set_column(2, "quality", pc.if_else(failed, 0.0, table["quality"]))
+    graded_failure = pc.and_(pc.not_equal(table["error"], 0), pc.is_valid(table["quality"]))
+    table = table.set_column(2, "quality", pc.if_else(graded_failure, 0.0, table["quality"]))
     order = np.lexsort((table["model_ix"].to_numpy(), table["request_ix"].to_numpy()))
     if not np.array_equal(order, np.arange(len(order))):
         table = table.take(pa.array(order))
