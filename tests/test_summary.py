@@ -290,3 +290,14 @@ def test_to_pandas_has_a_row_per_estimate():
     frame = replay(Policy.single("a"), log(np.ones((3, 1)))).summary().to_pandas()
     assert list(frame.index) == list(ESTIMATES)
     assert list(frame.columns) == ["value", "low", "high", "n", "share"]
+
+
+def test_answers_graded_in_part_are_told_beside_failures():
+    """Where failures are known and only some answers graded, the result says which way it errs."""
+    data = log([[1.0], [np.nan], [np.nan], [0.0]], error=[[0], [0], [0], [3]])
+    lines = replay(Policy.single("a"), data).summary().assumptions
+    assert any("only 33.3 % of the answers were graded" in line for line in lines)
+    whole = log([[1.0], [1.0], [1.0], [0.0]], error=[[0], [0], [0], [3]])
+    assert not any(
+        "graded" in line for line in replay(Policy.single("a"), whole).summary().assumptions
+    )

@@ -51,6 +51,7 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
         ("Latency", replay.latency_s),
     ):
         lines += _measured(what, values[seen])
+    lines += _graded_in_part(replay)
     imputed = int(replay.imputed[seen].sum())
     if imputed:
         lines.append(
@@ -87,6 +88,19 @@ def _measured(what: str, values: NDArray[np.float64]) -> list[str]:
         return [f"{what} was not measured."]
     share = percent(known / len(values))
     return [f"{what} was measured on {share} of requests; its estimates are over these."]
+
+
+def _graded_in_part(replay: Replay) -> list[str]:
+    """Say so where failures, whose quality is always known, outweigh answers that are not."""
+    accepted = replay.status == Status.ACCEPTED
+    graded = int((accepted & ~np.isnan(replay.quality)).sum())
+    failed = int((replay.status == Status.ERROR).sum())
+    if not graded or not failed or graded == int(accepted.sum()):
+        return []
+    return [
+        f"Every failure counts as quality 0, but only {percent(graded / int(accepted.sum()))} of "
+        "the answers were graded: the mean quality is lower than that of all requests."
+    ]
 
 
 def _timeouts(replay: Replay) -> list[str]:
