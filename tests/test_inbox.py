@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.conftest import ROOT
+from tests.test_store import put
 from toolkit.errors import DataError
 from toolkit.logs import absorb, database, inbox, store
 from toolkit.logs.inbox import Inbox
@@ -71,17 +74,33 @@ def test_a_row_is_there_for_the_next_reader(lab):
     assert kept() == ["1", "2", "3"]
 
 
-def test_any_use_of_the_store_empties_the_inbox(lab):
-    """Who opens the store for something else takes the rows in too, even if that fails."""
+def test_an_import_takes_the_rows_in_too(lab):
+    """The inbox does not wait for a reader of decisions only, even if the import then fails."""
+    put("one")
     with Inbox(lab) as writer:
         writer.append(row("1"))
-    with pytest.raises(DataError, match="no dataset 'x'"):
-        store.delete("x")
+    with pytest.raises(DataError, match="'one' is there already"):
+        put("one", sha256="2")
     assert files(lab) == []
     with store.connect() as con:
         assert con.execute("SELECT decision_id FROM decisions").fetchall() == [("1",)]
         assert con.execute("SELECT attempt, model FROM attempts").fetchall() == [(1, "a"), (2, "b")]
-        assert con.execute("SELECT count(*) FROM inbox").fetchall() == [(0,)]
+    assert kept() == ["1"]
+    with store.connect() as con:
+        assert con.execute("FROM inbox").fetchall() == []
+
+
+def test_datasets_are_read_whatever_is_in_the_inbox(lab, monkeypatch):
+    """Rows that cannot be taken in stop those who ask for them, and nobody else."""
+    put("one")
+    raw(lab, line("1"))
+    monkeypatch.setattr(database, "absorb", Mock(side_effect=OSError(28, "No space left")))
+    assert [e.name for e in store.entries()] == ["one"]
+    assert store.read("one") is not None
+    with pytest.raises(DataError, match=r"1-dead\.jsonl: rows that wait .* got No space left"):
+        decisions()
+    monkeypatch.undo()
+    assert kept(lab) == ["1"]
 
 
 def test_a_long_segment_is_left_for_a_new_one(lab, monkeypatch):
@@ -91,7 +110,7 @@ def test_a_long_segment_is_left_for_a_new_one(lab, monkeypatch):
         for i in range(50):
             writer.append(row(f"{i:02}"))
         assert len(files(lab)) > 10
-        with store.connect() as con:
+        with store.connect(live=True) as con:
             found = con.execute("SELECT decision_id FROM decisions").fetchall()
         assert found == [(f"{i:02}",) for i in range(50)]
         assert len(files(lab)) <= 1
@@ -225,6 +244,74 @@ def test_a_segment_that_was_deleted_is_left(lab):
         (inbox.folder_of(lab) / files(lab)[0]).unlink()
         writer.append(row("2"))
     assert kept() == ["1", "2"]
+
+
+def test_a_write_that_is_cut_off_spoils_no_later_row(lab, monkeypatch):
+    """Half a line of an interrupted write stays the last of its segment."""
+    real = os.write
+
+    def half(descriptor, data):
+        real(descriptor, data[: len(data) // 2])
+        raise KeyboardInterrupt
+
+    with Inbox(lab) as writer:
+        writer.append(row("1"))
+        with monkeypatch.context() as interrupt:
+            interrupt.setattr(os, "write", half)
+            with pytest.raises(KeyboardInterrupt):
+                writer.append(row("2"))
+        writer.append(row("3"))
+    assert kept() == ["1", "3"]
+    assert files(lab) == []
+
+
+def test_a_new_segment_may_be_taken_for_one_that_was_left(lab, monkeypatch):
+    """A reader that comes between a file's making and its locking costs no row."""
+    real, first = inbox.lock_descriptor, []
+
+    def late(descriptor, *, blocking):
+        if not first:
+            first.append(files(lab))
+            assert kept() == []  # deletes the empty file, as nobody holds it
+        return real(descriptor, blocking=blocking)
+
+    monkeypatch.setattr(inbox, "lock_descriptor", late)
+    with Inbox(lab) as writer:
+        writer.append(row("1"))
+        (name,) = files(lab)
+        assert first != [[name]]
+    assert kept() == ["1"]
+
+
+def test_a_row_is_on_the_disk_before_it_is_acknowledged(lab, monkeypatch):
+    """Each row waits for the disk unless told not to; threads that wait at once share a wait."""
+    synced, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (time.sleep(0.01), synced.append(fd), real(fd)))
+    with Inbox(lab, fsync=False) as writer:
+        for i in range(5):
+            writer.append(row(f"a{i}"))
+    assert len(synced) == 1  # the folder's, for the new file
+    with Inbox(lab) as writer:
+        for i in range(5):
+            writer.append(row(f"b{i}"))
+        assert len(synced) == 1 + 6
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda i: writer.append(row(f"c{i}")), range(20)))
+    assert len(synced) < 1 + 6 + 20
+    assert len(kept()) == 30
+
+
+def test_a_failing_disk_is_told(lab, monkeypatch):
+    """A row that may not be on the disk is not acknowledged, and what follows goes elsewhere."""
+    with Inbox(lab) as writer:
+        writer.append(row("1"))
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fsync", Mock(side_effect=OSError(5, "Input/output error")))
+            with pytest.raises(DataError, match="cannot be kept; got Input/output error"):
+                writer.append(row("2"))
+        writer.append(row("3"))
+        assert len(files(lab)) == 2
+    assert {"1", "3"} <= set(kept())
 
 
 def child(code, *arguments, **kwargs):

@@ -45,7 +45,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def use(path: Path) -> None:
     """Open the store, which takes in what waits for it."""
-    with store.connect(path):
+    with store.connect(path, live=True):
         pass
 
 

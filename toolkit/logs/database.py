@@ -2,8 +2,9 @@
 
 DuckDB lets one process write at a time, so every use is short and holds a lock file beside it:
 app, command line and notebook take turns. A use is one transaction, so nothing is half-written. A
-live writer takes no turn: it appends to the inbox, which the next use of the store takes in first,
-a segment in a transaction.
+live writer takes no turn: it appends to the inbox, which whoever reads decisions or imports takes
+in first. Who reads datasets leaves it, so that a full disk or a broken inbox keeps no data from
+being read.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def store_path() -> Path:
 
 
 @contextmanager
-def connect(path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the store for one transaction, alone, bring it up to date, and empty its inbox.
+def connect(path: Path | None = None, *, live: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the store for one transaction, alone, and bring it up to date.
 
+    ``live`` first takes in what waits in the inbox, each segment in a transaction of its own.
     Raises DataError when the file is in use for too long, is no database, cannot be written, or
     was made by a newer version.
     """
@@ -42,7 +44,7 @@ def connect(path: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         with _open(path) as con:
             with _transaction(con):
                 _migrate(con, path)
-                waiting = segments(con, path)
+                waiting = segments(con, path) if live else []
             for segment in waiting:
                 _absorb(con, segment)
             with _transaction(con):

@@ -2,7 +2,8 @@
 
 One process at a time can write a DuckDB file, and opening it takes 25 ms. A program that serves
 requests waits for neither: it appends each row as a line of JSON to a file of its own, a *segment*,
-in the folder ``<store>.inbox``. Whoever opens the store next takes the lines in (``absorb.py``).
+in the folder ``<store>.inbox``. Whoever reads decisions or imports next takes the lines in
+(``absorb.py``).
 
 - A row is acknowledged when ``append`` returns: its line is whole and, with ``fsync``, on the disk.
 - The store notes in the transaction that takes lines in how far it has read a segment, so a line

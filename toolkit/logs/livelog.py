@@ -196,7 +196,7 @@ def _read(
         ' AND ($since IS NULL OR "at" >= $since) AND ($until IS NULL OR "at" < $until)'
         ' ORDER BY "at", decision_id) '
     )
-    with connect(path) as con:
+    with connect(path, live=True) as con:
         table = con.sql(
             chosen + query,
             params={"policy": policy, "since": _utc(since), "until": _utc(until)},

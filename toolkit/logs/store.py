@@ -130,7 +130,7 @@ def write(
     in memory at once. DuckDB keeps their order, so they must come sorted by request_ix, model_ix.
     Raises DataError when the name is taken by other content, unless ``replace`` is set.
     """
-    with connect(path) as con:
+    with connect(path, live=True) as con:
         entry = next((e for e in _entries(con) if e.name == name), None)
         if is_same(entry, sha256, replace=replace):
             return False
