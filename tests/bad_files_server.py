@@ -32,6 +32,8 @@ class FileServer:
     faults: deque[Fault] = field(default_factory=deque)
     etag: str = "strong"
     """strong, weak or none."""
+    ranged: bool = True
+    """Whether a part of a file can be asked for."""
     changes: dict[str, bytes] = field(default_factory=dict)
     """What a path holds after its first request."""
     ranges: list[str | None] = field(default_factory=list)
@@ -69,7 +71,7 @@ def bad_files() -> Iterator[FileServer]:
             etag = '"' + hashlib.sha256(content).hexdigest()[:16] + '"'
             start, asked = 0, self.headers.get("Range")
             same = self.headers.get("If-Range", etag) == etag
-            if asked and same and fault.kind != "ignore_range":
+            if asked and same and state.ranged and fault.kind != "ignore_range":
                 start = int(asked.removeprefix("bytes=").rstrip("-"))
                 if start >= len(content):
                     return self._empty(416, {"Content-Range": f"bytes */{len(content)}"})

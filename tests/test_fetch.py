@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,12 +13,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from tests.bad_files_server import Fault, bad_files
 from toolkit.cli import app
 from toolkit.errors import DataError
 from toolkit.logs.fetch import SOURCES, fetch, find_source
+from toolkit.logs.fetch import download as download_module
 from toolkit.logs.fetch import sources as sources_module
 from toolkit.logs.fetch.download import TRIES, download, new_client
 from toolkit.logs.fetch.sources import RemoteFile, Source
@@ -141,6 +144,22 @@ def test_a_file_cut_short_at_its_home_is_no_endless_loop(server, get, tmp_path):
     with pytest.raises(DataError, match="broke off 5 times"):
         get()
     assert "answers.csv" not in left(tmp_path)
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_progress_earns_patience_but_beginning_anew_does_not(
+    server, get, tmp_path, monkeypatch, ranged
+):
+    """A connection may break as often as it brings more; without ranges it never does."""
+    monkeypatch.setattr(download_module, "_PROGRESS_BYTES", 10_000)
+    server.ranged = ranged
+    server.faults += [Fault("cut", 20_000)] * 14
+    if ranged:
+        assert get()
+        assert whole(tmp_path)
+    else:
+        with pytest.raises(DataError, match="broke off 5 times"):
+            get()
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -283,6 +302,25 @@ def test_offline_is_one_sentence_and_exit_2(tmp_path, monkeypatch, offline):
     assert len(done.stderr.splitlines()) == 1
     assert "cannot be reached" in done.stderr
     assert "is this machine online?" in done.stderr
+
+
+def test_two_fetches_do_not_write_one_folder(tiny, tmp_path):
+    """A folder that another process is fetching into is left to it."""
+    with FileLock(tmp_path / ".fetch.lock"), pytest.raises(DataError, match="another fetch is at"):
+        fetch("tiny", tmp_path)
+
+
+def test_a_pickle_is_converted_outside_by_commands_that_are_whole(tmp_path):
+    """The shell sees the conversion as three commands; the container has no network."""
+    said = find_source("routerbench").next_step(tmp_path / "my data")
+    assert "nothing here opens it" in said
+    build, run, bring = said.splitlines()[1:]
+    assert shlex.split(build)[-5:] == ["docker", "build", "-t", "unpickle", "-"]
+    words = shlex.split(run)
+    assert words[3:5] == ["--network", "none"]
+    assert words[6] == f"{tmp_path}/my data:/data"
+    compile(words[-1], "code", "exec")
+    assert shlex.split(bring)[4] == f"{tmp_path}/my data/routerbench_0shot.parquet"
 
 
 def test_an_unknown_name_lists_what_there_is(tmp_path):

@@ -47,11 +47,34 @@ def fetch(
     seconds, each further one twice as long. Raises DataError when it is not a name of SOURCES, and
     when a file cannot be had, has the wrong checksum or cannot be written.
     """
-    from toolkit.logs.fetch.download import download, new_client
+    from filelock import FileLock, Timeout
 
     source = find_source(name)
     folder = Path(to) if to is not None else default_folder() / name
     _refuse_small_disk(source, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".fetch.lock", timeout=0):
+            n_there = _fetch(source, folder, progress, stall_s, pause_s)
+    except Timeout as error:
+        raise DataError(f"{folder}: another fetch is at work in this folder") from error
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written; got: {error.strerror or error}") from error
+    return FetchReport(
+        name=source.name,
+        folder=str(folder),
+        n_files=len(source.files),
+        n_there=n_there,
+        n_bytes=source.n_bytes,
+        licence=source.licence,
+        next_step=source.next_step(folder),
+    )
+
+
+def _fetch(source: Source, folder: Path, progress: Progress, stall_s: float, pause_s: float) -> int:
+    """Get every file; returns how many were there already."""
+    from toolkit.logs.fetch.download import download, new_client
+
     done = there = 0
     with new_client(stall_s) as client:
         for file in source.files:
@@ -59,18 +82,10 @@ def fetch(
             def moved(here: int, path: str = file.path, before: int = done) -> None:
                 progress(before + here, source.n_bytes, path)
 
-            came = download(client, source.address(file), file, folder / file.path, moved, pause_s)
-            there += not came
+            address = source.address(file)
+            there += not download(client, address, file, folder / file.path, moved, pause_s)
             done += file.n_bytes
-    return FetchReport(
-        name=source.name,
-        folder=str(folder),
-        n_files=len(source.files),
-        n_there=there,
-        n_bytes=source.n_bytes,
-        licence=source.licence,
-        next_step=source.next_step(folder),
-    )
+    return there
 
 
 def default_folder() -> Path:

@@ -89,7 +89,7 @@ def _collect(
     pause_s: float,
 ) -> None:
     """Fill ``part`` until it is the file."""
-    broken, reached, mixed = 0, False, False
+    broken, farthest, reached, mixed = 0, _length(part), False, False
     while True:
         before = _length(part)
         try:
@@ -97,7 +97,9 @@ def _collect(
                 _take_up(client, address, file, part, progress)
         except _BrokenOffError as error:
             reached |= error.reached
-            broken = 0 if _length(part) - before >= _PROGRESS_BYTES else broken + 1
+            gained = _length(part) - farthest
+            broken = 0 if gained >= _PROGRESS_BYTES else broken + 1
+            farthest += max(gained, 0)
             if not reached:
                 raise DataError(
                     f"{urlsplit(address).netloc}: cannot be reached; got: {error}; is this machine"

@@ -71,7 +71,7 @@ def _convert_routerbench(folder: Path) -> str:
     made = shlex.quote(f"{folder}/routerbench_0shot.parquet")
     code = (
         "import pandas; t = pandas.read_pickle('/data/routerbench_0shot.pkl');"
-        " t = t.astype({c: str for c in t.columns if t[c].dtype == object});"
+        " t = t.apply(lambda c: c.map(str, na_action='ignore') if c.dtype == object else c);"
         " t.to_parquet('/data/routerbench_0shot.parquet')"
     )
     image = "FROM python:3.11-slim\\nRUN pip install pandas==2.2.3 numpy==1.26.4 pyarrow==19.0.1\\n"
