@@ -159,7 +159,7 @@ def test_what_was_not_measured_is_averaged_over_the_rest():
 
 
 def test_assumptions_say_only_what_happened():
-    """A quiet replay says what log it is and how intervals are made, a rough one all it rests on."""
+    """A quiet replay says what log it is and how intervals are made, a rough one much more."""
     quiet = replay(Policy.single("a"), log(np.ones((5, 1)))).summary()
     assert [line.split()[0] for line in quiet.assumptions] == ["The", "Intervals"]
     assert quiet.assumptions[0].startswith("The log is complete")

@@ -97,10 +97,9 @@ def _graded_in_part(replay: Replay) -> list[str]:
     failed = int((replay.status == Status.ERROR).sum())
     if not graded or not failed or graded == int(accepted.sum()):
         return []
-    return [
-        f"Every failure counts as quality 0, but only {percent(graded / int(accepted.sum()))} of "
-        "the answers were graded: the mean quality is lower than that of all requests."
-    ]
+    share = percent(graded / int(accepted.sum()))
+    text = f"Every failure counts as quality 0, but only {share} of the answers were graded: the"
+    return [f"{text} mean quality is lower than that of all requests."]
 
 
 def _timeouts(replay: Replay) -> list[str]:
