@@ -272,6 +272,15 @@ def test_rows_in_another_order_are_the_same(tmp_path):
     assert_same(read_folder(folder), dataset)
 
 
+def test_an_outcome_that_is_there_twice_is_named(tmp_path):
+    """A row that was copied is refused with its place."""
+    folder = export(log([[1.0, 0.5]]), tmp_path, "csv")
+    with (folder / "outcomes.csv").open("a", encoding="utf-8") as file:
+        file.write((folder / "outcomes.csv").read_text("utf-8").splitlines()[1] + "\n")
+    with pytest.raises(DataError, match="there before; got 'r0 / a' in row 4"):
+        read_folder(folder)
+
+
 def test_csv_without_its_description_says_what_to_do(tmp_path):
     """Without dataset.json the types are not known, and the message says the way out."""
     folder = export(log([[1.0]]), tmp_path, "csv")

@@ -17,14 +17,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from toolkit.errors import DataError
+from toolkit.logs.checks import (
+    missing_columns,
+    refuse,
+    repeated_outcomes,
+    wrong_outcomes,
+    wrong_requests,
+)
 from toolkit.logs.dataset import Dataset, dataset_from_tables
 from toolkit.logs.errornames import error_type
 from toolkit.logs.exporters.about import ABOUT, MODELS, PARTS, read_about
 from toolkit.logs.exporters.text import read_text
 from toolkit.logs.files import File, digest_of, explained, is_simulated, open_file
-from toolkit.logs.raw import register_frame
+from toolkit.logs.raw import load_requests, register_frame
 from toolkit.logs.readers import read_tables
-from toolkit.logs.tables import Tables, check
+from toolkit.logs.tables import Tables
 from toolkit.schema import MODEL, OUTCOME_COLUMNS, REQUEST_ID
 
 
@@ -84,10 +91,21 @@ def _exact(
     outcomes: File, requests: File, models: tuple[str, ...], rows: pa.Table, given: pa.Table
 ) -> Tables:
     """Check ``rows`` (k outcomes) and ``given`` (n requests) and index them as they are."""
+    refuse(missing_columns(rows.column_names, outcomes.rows))
     with duckdb.connect() as con:
         register_frame(con, rows, outcomes.rows)
-        checked = check(con, rows.column_names, outcomes.rows, given, requests.rows)
-    models = tuple(sorted({*models, *checked.models}))
+        load_requests(con, given, requests.rows)
+        problems = wrong_outcomes(con, outcomes.rows)
+        refuse(problems + wrong_requests(con, requests.rows, outcomes.rows))
+        tables = _indexed(rows, given, models)
+        pairs = [np.diff(tables.outcomes[name].to_numpy()) for name in ("request_ix", "model_ix")]
+        if np.any((pairs[0] == 0) & (pairs[1] == 0)):
+            refuse(repeated_outcomes(con, outcomes.rows))
+    return tables
+
+
+def _indexed(rows: pa.Table, given: pa.Table, models: tuple[str, ...]) -> Tables:
+    models = tuple(sorted({*models, *pc.unique(rows[MODEL]).to_pylist()}))
 
     def place(column: str, of: pa.Array) -> pa.Array:
         texts = rows[column].combine_chunks().cast(pa.string())
@@ -110,4 +128,4 @@ def _exact(
     order = np.lexsort((table["model_ix"].to_numpy(), table["request_ix"].to_numpy()))
     if not np.array_equal(order, np.arange(len(order))):
         table = table.take(pa.array(order))
-    return Tables(given.combine_chunks(), models, table.combine_chunks(), checked.notes)
+    return Tables(given.combine_chunks(), models, table.combine_chunks())
