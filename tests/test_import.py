@@ -475,3 +475,40 @@ def test_an_exported_folder_is_imported_as_it_was(log, tmp_path, kind):
     report = import_file(export(first, tmp_path / "out", kind), "again")
     assert (report.n_stored, report.n_rows, report.format) == (3, 3, "detour")
     assert_same(load_dataset("again"), first)
+
+
+def test_blanks_are_filled_from_later_outcomes_of_the_request(log):
+    """What the first outcome of a request does not say, a later one may."""
+    rows = "a,m,1,,\na,k,0,x,2024-01-01\nb,m,1,y,\nb,k,0,z,\n"
+    import_file(log(f"{HEAD},category,timestamp\n{rows}"), "holes")
+    requests = load_dataset("holes").requests
+    assert requests["category"].to_pylist() == ["x", "y"]
+    assert [t and t.isoformat() for t in requests["timestamp"].to_pylist()] == [
+        "2024-01-01T00:00:00",
+        None,
+    ]
+
+
+def test_a_mapping_lies_over_a_known_format(log):
+    """``--map`` changes a column of a format that is known, and what it does not name stays."""
+    head = "request_id,call_type,spend,startTime,model,area"
+    path = log(f"{head}\na,chat,0.1,2026-01-01,m,x\nb,chat,0.2,2026-01-01,m,y\n")
+    mapping = {"category": "area", "tenant": "area"}
+    seen = preview(path, mapping=mapping)
+    assert seen.format == "litellm-spend-logs"
+    assert dict(seen.mapping)["category"] == "area"
+    import_file(path, "mapped", mapping=mapping)
+    dataset = load_dataset("mapped")
+    assert dataset.column("category").to_pylist() == ["x", "y"]
+    assert dataset.column("tenant").to_pylist() == ["x", "y"]
+    assert dataset.cost_usd.tolist() == [[0.1], [0.2]]
+    with pytest.raises(DataError, match="the file has no such column; got 'aera'"):
+        preview(path, mapping={"category": "aera"})
+
+
+def test_a_list_that_drops_nothing_is_told(log, tmp_path):
+    """A list of prompts that matches none is noted."""
+    (tmp_path / "drop.txt").write_text("never asked\n")
+    path = log(f"{HEAD},prompt\na,m,1,hello\n")
+    report = import_file(path, "kept", drop_prompts=tmp_path / "drop.txt")
+    assert "no prompt of the log is on the list to drop" in report.notes

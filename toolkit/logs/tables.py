@@ -234,9 +234,8 @@ class _Outcomes:
         later = ""
         if holes:
             firsts = ", ".join(f"arg_min({c}, rowid) AS {c}" for c in holes)
-            later = (
-                f" JOIN (SELECT request_id, {firsts} FROM raw GROUP BY 1) later USING (request_id)"  # noqa: S608
-            )
+            grouped = f"(SELECT request_id, {firsts} FROM raw GROUP BY 1)"  # noqa: S608
+            later = f" JOIN {grouped} later ON later.request_id = r.request_id"
         self.con.register("outcome", self.table.select(["request_ix", INPUT_TOKENS]))
         return self.con.sql(
             f"SELECT r.request_id, prompt_row{chosen},"  # noqa: S608 -- names of ours

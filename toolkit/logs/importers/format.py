@@ -97,3 +97,5 @@ class Format:
     prepare: Callable[[duckdb.DuckDBPyConnection, Columns, Options], Columns] | None = None
     """Makes table ``source`` anew where a row of the file is not a row of the log. Each new row
     keeps ``file`` (INTEGER) and ``line`` (BIGINT, counted from 0) of the row that it comes from."""
+    takes: tuple[str, ...] | None = ()
+    """Columns of ours for which ``read`` itself looks at what ``--map`` says; None for all."""

@@ -90,7 +90,9 @@ def texts_of(attributes: Mapping[str, Any], events: Iterable[Event]) -> tuple[st
             answer = answer or text_of(event.attributes.get("message"))
         elif event.name.startswith("gen_ai.") and event.name.endswith(".message"):
             messages.append(text_of(event.attributes.get("content")))
-    return prompt or "\n\n".join(text for text in messages if text) or None, answer
+    prompt = prompt or "\n\n".join(text for text in messages if text) or None
+    # JSON within JSON may escape half of a pair, which no text can hold.
+    return tuple(t and t.encode("utf-8", "replace").decode() for t in (prompt, answer))
 
 
 def scores_in(events: Iterable[Event]) -> Iterator[Score]:

@@ -81,13 +81,15 @@ def plain(value: Any) -> Any:
     if not isinstance(value, dict) or len(value) != 1:
         return value if isinstance(value, str | int | float) else None
     ((kind, inside),) = value.items()
+    if kind == "stringValue":
+        return inside
     if kind == "intValue":
         return whole(inside)
-    if kind == "arrayValue":
+    if kind in {"arrayValue", "kvlistValue"}:
         values = inside.get("values") if isinstance(inside, dict) else None
+        if kind == "kvlistValue":
+            return plain_attributes(values)
         return [plain(one) for one in values] if isinstance(values, list) else []
-    if kind == "kvlistValue":
-        return plain_attributes(inside.get("values") if isinstance(inside, dict) else None)
     return inside
 
 

@@ -17,6 +17,7 @@ from toolkit.logs.estimates import with_estimated_costs
 from toolkit.logs.files import File, gather, in_utf8, open_file
 from toolkit.logs.importers.drops import read_drops
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
+from toolkit.logs.importers.overlay import overlaid
 from toolkit.logs.importers.pickles import refuse_pickle
 from toolkit.logs.importers.registry import choose, detect
 from toolkit.logs.importers.rejects import first_of
@@ -93,7 +94,7 @@ def _read(
     with _told(name):
         columns = source.columns
         if format_.prepare is None:
-            mapping = format_.read(columns, options)
+            mapping = overlaid(format_, format_.read(columns, options), columns, options)
             sql = _statements(mapping)
             by_line = any(re.search(r"\bline\b", one) for one in sql)
             load(source, used_columns(*sql), keep_line=by_line)
@@ -101,17 +102,20 @@ def _read(
             load(source, keep_line=True)
             columns = format_.prepare(con, columns, options)
             source = replace(source, has_line=True)
-            mapping = format_.read(columns, options)
+            mapping = overlaid(format_, format_.read(columns, options), columns, options)
     sifted = sift(
         source, mapping, drops=choices.drop_prompts is not None, prompts=requests is not None
     )
     refuse_if_nothing(sifted, len(source.unread), first_of(source), name)
+    notes = (*mapping.notes, *sifted.notes)
+    if choices.drop_prompts is not None and not any("to drop" in why for why, _ in sifted.left_out):
+        notes += ("no prompt of the log is on the list to drop",)
     tables = tabulate(
         con,
         {*mapping.fields, *(c for own in mapping.models.values() for c in own)},
         requests,
         extras=tuple(mapping.request_columns),
-        notes=(*mapping.notes, *sifted.notes),
+        notes=notes,
     )
     if choices.estimate_costs:
         tables = with_estimated_costs(tables)

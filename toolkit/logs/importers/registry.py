@@ -8,9 +8,12 @@ from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.importers.format import Columns, Format
 from toolkit.logs.importers.formats import (
     helicone,
+    langfuse,
+    litellm_payload,
     litellm_spend,
     llmrouter,
     long,
+    otel,
     portkey,
     routellm,
     routerbench,
@@ -19,6 +22,9 @@ from toolkit.logs.importers.formats import (
 
 FORMATS: tuple[Format, ...] = (
     litellm_spend.FORMAT,
+    litellm_payload.FORMAT,
+    otel.FORMAT,
+    langfuse.FORMAT,
     helicone.FORMAT,
     portkey.FORMAT,
     routerbench.FORMAT,
@@ -38,8 +44,8 @@ def detect(columns: Columns) -> tuple[Format, ...]:
 def choose(name: str | None, columns: Columns, file: str, mapping: Mapping[str, str]) -> Format:
     """The format called ``name``, else the one that fits; DataError when there is none.
 
-    A mapping means a table of the user's own where no format fits, a wide one where it names
-    columns by their model.
+    A mapping that names columns by their model means a wide table, and any mapping a table of the
+    user's own where no format fits.
     """
     if name is not None:
         for one in FORMATS:
@@ -47,11 +53,11 @@ def choose(name: str | None, columns: Columns, file: str, mapping: Mapping[str, 
                 return one
         names = [one.name for one in FORMATS]
         raise DataError(f"no format {name!r}; allowed: {did_you_mean(name, names)}")
+    if wide.is_wide(mapping, columns):
+        return wide.FORMAT
     found = detect(columns)
     if found:
         return found[0]
-    if wide.is_wide(mapping, columns):
-        return wide.FORMAT
     if mapping or {"request_id", "model"} & set(columns.names):
         return long.FORMAT  # which says what is missing
     titles = ", ".join(one.title for one in FORMATS)

@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 from toolkit.errors import DataError
 from toolkit.logs.checks import refuse, repeated_columns
 from toolkit.logs.files import File, explained
+from toolkit.logs.importers.documents import load_documents, read_documents
 from toolkit.logs.importers.format import Columns
+from toolkit.logs.importers.unread import READ_TEXT, Unread, refused
 from toolkit.logs.readers import header
 
 _SETTINGS = """
@@ -37,29 +39,8 @@ CREATE TEMP MACRO as_moment(x) AS
 CREATE TEMP MACRO json_text(x, path) AS
     CASE WHEN json_valid(x) THEN json_extract_string(x, path) END
 """
-_READ = (
-    "read_csv($path, columns=$columns, auto_detect=false, header={header}, delim={delim},"
-    " quote={quote}, escape={quote}, compression=$compression, max_line_size=$longest,"
-    " store_rejects=true, rejects_limit=0)"
-)
-_CSV = _READ.format(header="true", delim="','", quote="'\"'")
-# A raw unit separator stands in no JSON, so a line is one column.
-_LINES = _READ.format(header="false", delim="e'\\x1f'", quote="''")
-_DOCUMENTS = (
-    "read_json_objects($path, format=$format, compression=$compression,"
-    " maximum_object_size=$longest)"
-)
+_CSV = READ_TEXT.format(header="true", delim="','", quote="'\"'")
 _BATCH_ROWS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A row that could not be read at all."""
-
-    file: int
-    offset: int
-    """Byte of the file at which it begins, or for JSON the number of its line, from 0."""
-    reason: str
 
 
 @dataclass(eq=False)
@@ -101,7 +82,8 @@ def open_source(con: duckdb.DuckDBPyConnection, files: Sequence[File]) -> Source
     con.execute("CREATE TEMP TABLE file AS FROM file_names").fetchall()
     source = Source(con, tuple(files), Columns(()))
     if files[0].kind == "jsonl":
-        _read_documents(source)
+        keys, source.unread = read_documents(con, files)
+        source.columns = Columns(keys)
     else:
         found = [_names(file) for file in files]
         source.columns = Columns(tuple(found[0]))
@@ -120,7 +102,8 @@ def load(source: Source, used: Sequence[int] | None = None, *, keep_line: bool =
     wanted = list(range(len(source.columns.names)) if used is None else used)
     kind = source.files[0].kind
     if kind == "jsonl":
-        _load_documents(source, wanted)
+        load_documents(source.con, source.columns.names, wanted)
+        source.has_line = True
         return
     for ix, file in enumerate(source.files):
         with explained(file):
@@ -162,33 +145,8 @@ def _load_csv(source: Source, ix: int, file: File, wanted: Sequence[int]) -> Non
     _insert(source, ix, f"SELECT {ix} AS file{listed} FROM {_CSV}", parameters)  # noqa: S608
     source.unread += [
         Unread(ix, offset - 1, reason)
-        for offset, reason in _rejected(source.con, "line_byte_position")
+        for offset, reason in refused(source.con, "line_byte_position")
     ]
-
-
-def _rejected(con: duckdb.DuckDBPyConnection, place: str) -> Iterator[tuple[int, str]]:
-    """Yield place and reason of what the reader refused, and forget it."""
-    found = con.execute(
-        f"SELECT {place}, arg_min((error_type, error_message), column_idx) FROM reject_errors"  # noqa: S608
-        " GROUP BY 1 ORDER BY 1"
-    ).fetchall()
-    for table in ("reject_errors", "reject_scans"):
-        con.execute(f"DROP TABLE IF EXISTS {table}").fetchall()
-    for at, (kind, message) in found:
-        yield (
-            at,
-            _REASONS.get(kind, "cannot be read")
-            + (f"; {message.rstrip('.')}" if kind.endswith("COLUMNS") else ""),
-        )
-
-
-_REASONS = {
-    "MISSING COLUMNS": "does not fit the header",
-    "TOO MANY COLUMNS": "does not fit the header",
-    "UNQUOTED VALUE": "a quote is not closed, or stands inside a value",
-    "INVALID ENCODING": "is not UTF-8; is the whole file in another encoding, name it",
-    "LINE SIZE OVER MAXIMUM": "is longer than 64 MiB",
-}
 
 
 def _load_parquet(source: Source, ix: int, file: File, wanted: Sequence[int]) -> None:
@@ -224,87 +182,3 @@ def _plain(column: pa.Field) -> str:
     if pa.types.is_floating(column.type):
         return f"CASE WHEN NOT isnan({name}) THEN {name} END"
     return name
-
-
-def _read_documents(source: Source) -> None:
-    """Make table ``document`` (file, line, doc) of all lines that are JSON objects."""
-    con = source.con
-    con.execute("CREATE TEMP TABLE document (file INTEGER, line BIGINT, doc VARCHAR)").fetchall()
-    for ix, file in enumerate(source.files):
-        with explained(file):
-            if file.is_json:
-                parameters = {**file.parameters, "format": _layout(file)}
-                con.execute(
-                    "CREATE OR REPLACE TEMP TABLE one AS"  # noqa: S608
-                    f" SELECT CAST(json AS VARCHAR) AS doc FROM {_DOCUMENTS}",
-                    parameters,
-                ).fetchall()
-                bad = []
-            else:
-                parameters = {**file.parameters, "columns": {"doc": "VARCHAR"}}
-                con.execute(
-                    f"CREATE OR REPLACE TEMP TABLE one AS FROM {_LINES}",
-                    parameters,
-                ).fetchall()
-                bad = [(line - 1, reason) for line, reason in _rejected(con, "line")]
-            source.unread += [Unread(ix, line, reason) for line, reason in bad]
-            _number(source, ix, [line for line, _ in bad])
-    names = con.execute(
-        "SELECT key FROM (SELECT rowid AS row, unnest(json_keys(doc)) AS key FROM document)"
-        " GROUP BY key ORDER BY min(row), key"
-    ).fetchall()
-    source.columns = Columns(tuple(name for (name,) in names))
-
-
-def _layout(file: File) -> str:
-    """How objects stand in a .json file: in an array, or one after the other."""
-    with file.opened() as text:
-        while (start := text.read(1)).isspace():
-            pass
-    return "array" if start == b"[" else "unstructured"
-
-
-def _number(source: Source, ix: int, skipped: list[int]) -> None:
-    """Move table ``one`` to ``document``, with line numbers that count the lines skipped there."""
-    con = source.con
-    # The k-th line skipped stands before those lines whose number without it is at least this.
-    before = [line - k for k, line in enumerate(skipped)]
-    con.register("skip", pa.table({"place": pa.array(before, pa.int64())}))
-    line = "one.rowid"
-    if skipped:
-        line += " + (SELECT count(*) FROM skip WHERE place <= one.rowid)"
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {line} AS line, doc,"  # noqa: S608
-        " CASE WHEN json_valid(doc) THEN json_type(doc) END AS kind FROM one"
-        " WHERE trim(doc) <> ''"
-    ).fetchall()
-    con.execute(
-        f"INSERT INTO document SELECT {ix}, line, doc FROM numbered WHERE kind = 'OBJECT'"  # noqa: S608
-    ).fetchall()
-    wrong = con.execute(
-        "SELECT line, kind FROM numbered WHERE kind IS DISTINCT FROM 'OBJECT' ORDER BY line"
-    ).fetchall()
-    source.unread += [
-        Unread(
-            ix, line, "is not JSON" if kind is None else f"is no JSON object; got {kind.lower()}"
-        )
-        for line, kind in wrong
-    ]
-
-
-def _load_documents(source: Source, wanted: Sequence[int]) -> None:
-    paths = [_pointer(source.columns.names[i]) for i in wanted]
-    listed = "".join(f", v[{k}] AS c{i}" for k, i in enumerate(wanted, 1))
-    values = "json_extract_string(doc, $paths)" if paths else "NULL"
-    source.con.execute(
-        f"CREATE OR REPLACE TEMP TABLE source AS SELECT file, line{listed}"  # noqa: S608
-        f" FROM (SELECT file, line, {values} AS v FROM document)",
-        {"paths": paths} if paths else {},
-    ).fetchall()
-    source.con.execute("DROP TABLE document").fetchall()
-    source.has_line = True
-
-
-def _pointer(key: str) -> str:
-    """JSON pointer of a key of the top level."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")

@@ -200,4 +200,4 @@ def _unpaged(con: duckdb.DuckDBPyConnection, columns: Columns) -> Columns:
     return Columns(names)
 
 
-FORMAT = Format("langfuse", "Langfuse observations", _detect, _read, _prepare)
+FORMAT = Format("langfuse", "Langfuse observations", _detect, _read, _prepare, takes=("quality",))

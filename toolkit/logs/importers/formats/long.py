@@ -71,4 +71,4 @@ def _unknown(names: Iterable[str], allowed: tuple[str, ...], what: str) -> list[
     ]
 
 
-FORMAT = Format("long", "long table", _detect, _read)
+FORMAT = Format("long", "long table", _detect, _read, takes=None)

@@ -207,4 +207,6 @@ def _join(con: duckdb.DuckDBPyConnection, name: str | None) -> None:
         con.execute(f"DROP TABLE {table}").fetchall()
 
 
-FORMAT = Format("otel-genai", "OpenTelemetry GenAI spans", _detect, _read, _prepare)
+FORMAT = Format(
+    "otel-genai", "OpenTelemetry GenAI spans", _detect, _read, _prepare, takes=("quality",)
+)

@@ -150,4 +150,4 @@ def _of_patterns(columns: Columns, patterns: Names[str, str]) -> dict[str, dict[
     return {m: own for m, own in fitting.items() if all(c in columns for c in own.values())}
 
 
-FORMAT = Format("wide", "wide table", _detect, _read)
+FORMAT = Format("wide", "wide table", _detect, _read, takes=None)
