@@ -492,7 +492,7 @@ def test_blanks_are_filled_from_later_outcomes_of_the_request(log):
 def test_a_mapping_lies_over_a_known_format(log):
     """``--map`` changes a column of a format that is known, and what it does not name stays."""
     head = "request_id,call_type,spend,startTime,model,area"
-    path = log(f"{head}\na,chat,0.1,2026-01-01,m,x\nb,chat,0.2,2026-01-01,m,y\n")
+    path = log(f"{head}\na,completion,0.1,2026-01-01,m,x\nb,completion,0.2,2026-01-01,m,y\n")
     mapping = {"category": "area", "tenant": "area"}
     seen = preview(path, mapping=mapping)
     assert seen.format == "litellm-spend-logs"
