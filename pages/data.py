@@ -1,11 +1,12 @@
 """What is in this log, and can I trust it?"""
 
 from toolkit.ui import data_page
-from toolkit.ui.data_bar import bar
+from toolkit.ui.data_bar import bar, news
 from toolkit.ui.data_view import DataView
 from toolkit.ui.page import begin_data
 
 view = DataView(begin_data("What is in this log, and can I trust it?"))
+news(view)
 data_page.first_line(view)
 bar(view)
 data_page.tiles(view)

@@ -34,7 +34,7 @@ MEASURE_WORDS = {
 
 def height_of(rows: int) -> int:
     """Height of a matrix with labels below it, pixels."""
-    return 70 + ROW * max(rows, 2)
+    return 90 + ROW * max(rows, 2)
 
 
 def measured_figure(facts: ModelFacts, order: Sequence[int]) -> go.Figure:

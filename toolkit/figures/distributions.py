@@ -20,6 +20,8 @@ _AXES = {
     "input_tokens": {"title": "input tokens of a call"},
     "output_tokens": {"title": "output tokens of a call"},
 }
+_NARROW = 1_000
+"""Below this ratio of the ends of an axis its ticks are 1, 2, 5, else powers of ten."""
 _REDS = ("#D62839", "#8C1522", "#E8616E", "#5E0E17", "#F0929B", "#B01E2E", "#F7C0C5")
 
 
@@ -76,7 +78,10 @@ def spread_figure(found: Spread, order: Sequence[int]) -> go.Figure:
                 hovertemplate="%{customdata}<extra></extra>",
             )
         )
-    fig.update_xaxes(type="log", dtick=1, **_AXES[found.measure])
+    narrow = found.edges.size and found.edges[-1] < _NARROW * found.edges[0]
+    fig.update_xaxes(
+        type="log", dtick="D2" if narrow else 1, exponentformat="none", **_AXES[found.measure]
+    )
     fig.update_yaxes(showgrid=False)
     return fig
 

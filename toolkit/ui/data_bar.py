@@ -11,9 +11,11 @@ from pathlib import Path
 import streamlit as st
 
 from toolkit.evaluate.format import count
+from toolkit.logs.exporters import export
 from toolkit.ui import loaders
 from toolkit.ui.data_view import DataView
-from toolkit.ui.import_wizard import import_dialog
+from toolkit.ui.import_preview import report
+from toolkit.ui.import_wizard import REPORT, import_dialog, open_dialog
 from toolkit.ui.text import file_name
 
 MOST_OUTCOMES = 2_000_000
@@ -21,13 +23,20 @@ MOST_OUTCOMES = 2_000_000
 _FORMATS = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON lines"}
 
 
+def news(view: DataView) -> None:
+    """What the import did that has just brought this dataset."""
+    done = st.session_state.get(REPORT)
+    if done is not None and done.name == view.info.name:
+        report(done)
+
+
 def bar(view: DataView) -> None:
     """The two buttons."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Import a log", icon=":material/upload:", key="open-import"):
-            import_dialog()
+        st.button("Import a log", icon=":material/upload:", key="open-import", on_click=open_dialog)
         with st.popover("Download", icon=":material/download:"):
             _downloads(view)
+    import_dialog()
 
 
 def _downloads(view: DataView) -> None:
@@ -54,12 +63,10 @@ def _downloads(view: DataView) -> None:
 
 def zipped(view: DataView, kind: str) -> bytes:
     """The dataset in files of one format, as a zip."""
-    from toolkit.logs.exporters import export
-
     data = loaders.dataset(view.info.name, view.info.digest)
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="detour-") as folder:
-        export(data, folder, kind)  # type: ignore[arg-type]
+        export(data, folder, kind)
         # Parquet is compressed already.
         method = zipfile.ZIP_STORED if kind == "parquet" else zipfile.ZIP_DEFLATED
         with zipfile.ZipFile(packed, "w", method) as archive:

@@ -6,19 +6,22 @@ from functools import partial
 
 import streamlit as st
 
-from toolkit.evaluate.format import count, number_interval, percent, seconds, usd_per_1k
+from toolkit.evaluate.format import count, number, number_interval, percent, seconds, usd_per_1k
 from toolkit.evaluate.moments import overall_means, share_of
 from toolkit.figures.coverage import MEASURE_WORDS, coverage_figure, measured_figure
 from toolkit.figures.distributions import days_figure, errors_figure, sizes_figure, spread_figure
 from toolkit.figures.heatmap import quality_figure
 from toolkit.logs.profile import MEASURES, WHAT
 from toolkit.ui import data_tables as tables
+from toolkit.ui import states
 from toolkit.ui.charts import chart
 from toolkit.ui.data_findings import finding_list
 from toolkit.ui.data_view import BEST, DataView
-from toolkit.ui.data_words import answer, findings, gaps
+from toolkit.ui.data_words import answer, findings, gaps, shape
 from toolkit.ui.text import bold, literal
 
+MOST_GROUPS = 10
+"""So many values of a column are drawn."""
 _SPREADS = {
     "latency_s": "Latency",
     "cost_usd": "Cost",
@@ -29,8 +32,10 @@ _SPREADS = {
 
 def first_line(view: DataView) -> None:
     """The answer in words, then what to look at."""
+    line = st.empty()
+    line.markdown(f"#### {bold(view.info.name)}: {literal(shape(view))} …")  # while it is counted
     found = findings(view)
-    st.markdown(f"#### {bold(view.info.name)}: {literal(answer(view, found))}")
+    line.markdown(f"#### {bold(view.info.name)}: {literal(answer(view, found))}")
     finding_list(view, found)
 
 
@@ -41,13 +46,17 @@ def tiles(view: DataView) -> None:
     mean = dict(zip(MEASURES, overall_means(facts), strict=True))
     cells = info.n_requests * info.n_models
     shown = [
-        ("Requests", count(info.n_requests), _period(period.first, period.last)),
+        ("Requests", _short(info.n_requests), _period(period.first, period.last)),
         (
             "Outcomes",
-            count(total),
+            _short(total),
             f"{percent(total / cells)} of {count(info.n_requests)} × {count(info.n_models)}",
         ),
-        ("Quality measured", percent(facts.share("quality")), number_interval(mean["quality"])),
+        (
+            "Quality measured",
+            percent(facts.share("quality")),
+            f"mean {number_interval(mean['quality'])}",
+        ),
         (
             "Cost measured",
             percent(facts.share("cost_usd")),
@@ -65,6 +74,11 @@ def tiles(view: DataView) -> None:
             with st.container(border=True, gap="xsmall", height="stretch"):
                 st.metric(label, literal(value))
                 st.caption(literal(below))
+
+
+def _short(n: int) -> str:
+    """A count that fits a tile: ``20,000``, ``1.25 M``."""
+    return count(n) if n < 1_000_000 else f"{number(n / 1e6)} M"
 
 
 def _period(first: object, last: object) -> str:
@@ -209,16 +223,16 @@ def requests(view: DataView) -> None:
             )
         for group in found:
             frame = pd.DataFrame({group.column: group.names, "requests": group.requests})
-            more = group.distinct - 15
+            more = group.distinct - MOST_GROUPS
             chart(
                 f"Requests by {group.column}",
                 sizes_figure(
-                    ["(none)" if name is None else name for name in group.names[:15]],
-                    group.requests[:15],
+                    ["(none)" if name is None else name for name in group.names[:MOST_GROUPS]],
+                    group.requests[:MOST_GROUPS],
                 ),
                 f"size-{group.column}",
                 partial(pd.DataFrame, frame),
-                note=f"The 15 largest of {count(group.distinct)}." if more > 0 else "",
+                note=f"The {MOST_GROUPS} largest of {count(group.distinct)}." if more > 0 else "",
             )
 
 
@@ -234,9 +248,7 @@ def all_models(view: DataView) -> None:
 
 def not_shown(view: DataView) -> None:
     """What this log cannot tell."""
-    found = gaps(view)
-    with st.expander(f"What this log cannot show ({len(found)})", icon=":material/visibility_off:"):
-        st.markdown("\n".join(f"- {literal(line)}" for line in found) or "It has everything.")
+    states.gaps(gaps(view))
     exact = "Counts, means and percentiles are exact."
     twice = view.duplicates
     if twice is not None and twice.one_in > 1:

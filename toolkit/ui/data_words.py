@@ -54,22 +54,25 @@ class Finding:
 
 def answer(view: DataView, found: Iterable[Finding]) -> str:
     """The shape, the kind and what was measured; then how much there is to look at."""
+    serious = sum(one.serious for one in found)
+    look = f"{_n(serious, 'thing')} to look at before you trust it."
+    if not serious:
+        look = "Nothing odd was found."
+    return f"{shape(view)} {measured(view.models)} {look}"
+
+
+def shape(view: DataView) -> str:
+    """How large it is, and which outcomes it has."""
     info = view.info
+    cells = info.n_requests * info.n_models
     kind = {
         "complete": "complete: every model answered every request",
         "logged": "one model per request, the one that served it",
-        "partial": f"{percent(info.n_outcomes / max(info.n_requests * info.n_models, 1))} of the"
-        " outcomes are there",
+        "partial": f"{percent(info.n_outcomes / max(cells, 1))} of the outcomes are there",
     }[view.kind]
-    if info.n_models == 1 and view.kind == "complete":
+    if info.n_models == 1:
         kind = "its only model answered every request"
-    shape = f"{_n(info.n_requests, 'request')}, {_n(info.n_models, 'model')}; {kind}."
-    serious = sum(one.serious for one in found)
-    if not serious:
-        look = "Nothing odd was found."
-    else:
-        look = f"{_n(serious, 'thing')} to look at before you trust it."
-    return f"{shape} {measured(view.models)} {look}"
+    return f"{_n(info.n_requests, 'request')}, {_n(info.n_models, 'model')}; {kind}."
 
 
 def _n(number: int, word: str) -> str:
@@ -230,6 +233,7 @@ def _of_grades(facts: ModelFacts) -> list[Finding]:
     graded = facts.measured[:, 0]
     m = len(facts.models)
     failing = (facts.outcomes >= SAME) & (facts.errors[:, ErrorType.NONE] == 0)
+    often = (facts.outcomes >= SAME) & (facts.failed > facts.outcomes / 2) & ~failing
     same = (graded >= SAME) & (facts.lowest == facts.highest) & ~failing
     few = (graded > 0) & (graded < ENOUGH)
     absent = facts.outcomes == 0
@@ -238,22 +242,40 @@ def _of_grades(facts: ModelFacts) -> list[Finding]:
         return _most(facts.models, np.where(mask, np.maximum(facts.outcomes, 1), 0))
 
     said = (
-        (failing, "Models that always fail", "Not one call worked: a wrong key, or a gone model."),
+        (
+            failing,
+            True,
+            "Models that always fail",
+            "Not one call worked: a wrong key, or a gone model.",
+        ),
+        (
+            often,
+            False,
+            "Models that fail on more than half of their calls",
+            "Their quality, cost and latency are mostly those of failures.",
+        ),
         (
             same,
+            True,
             "The same grade for every answer",
             "A grade that never changes tells nothing. Was this model graded at all?",
         ),
         (
             few,
+            True,
             f"Models with fewer than {ENOUGH} grades",
             "Their quality is a guess: look at the intervals.",
         ),
-        (absent, "Models without any outcome", "They are named in the log and were never asked."),
+        (
+            absent,
+            True,
+            "Models without any outcome",
+            "They are named in the log and were never asked.",
+        ),
     )
     return [
-        Finding(title, meaning, True, int(mask.sum()), m, "models", named(mask))
-        for mask, title, meaning in said
+        Finding(title, meaning, serious, int(mask.sum()), m, "models", named(mask))
+        for mask, serious, title, meaning in said
         if mask.any()
     ]
 

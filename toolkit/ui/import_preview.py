@@ -27,10 +27,15 @@ def rows_word(found: Preview) -> str:
     return f"{count(found.n_stored)} row{'' if found.n_stored == 1 else 's'}"
 
 
+def title(text: str) -> str:
+    """The name of a format at the beginning of a line."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def counts(found: Preview) -> None:
     """The format, and where every row goes."""
     st.markdown(
-        f"**{literal(found.title)}**: {literal(sum_of_rows(found))} That makes"
+        f"**{literal(title(found.title))}**: {literal(sum_of_rows(found))} That makes"
         f" {count(found.n_requests)} requests, {count(found.n_models)} models and"
         f" {count(found.n_outcomes)} outcomes: {_KINDS[found.kind]}."
     )

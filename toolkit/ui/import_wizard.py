@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 REPORT = "import-report"
 """Session key: the report of the last import, until another dataset is chosen."""
+_OPEN, _GO = "import-open", "import-pressed"
 _ENCODINGS = ("utf-16", "latin-1", "cp1252")
-_MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,28 @@ def _try(work: Any) -> Any:
         return DataError(f"the file cannot be read: {error.strerror or error}")
 
 
-@st.dialog("Import a log", width="large", icon=":material/upload:", dismissible=False)
+def open_dialog() -> None:
+    """Let the wizard be above the page until it is closed."""
+    st.session_state[_OPEN] = True
+
+
+def _close() -> None:
+    st.session_state[_OPEN] = False
+
+
 def import_dialog() -> None:
-    """The wizard above the page."""
+    """The wizard above the page, where it is open."""
+    if st.session_state.get(_OPEN):
+        _dialog()
+
+
+# A click beside it must not lose an upload.
+@st.dialog("Import a log", width="large", icon=":material/upload:", dismissible=False)
+def _dialog() -> None:
+    if not st.session_state[_OPEN]:
+        st.rerun()  # of the page, without the dialog
     wizard()
-    if st.button("Close without importing", type="tertiary", key="import-close"):
-        st.rerun()
+    st.button("Close without importing", type="tertiary", key="import-close", on_click=_close)
 
 
 def wizard() -> None:
@@ -72,17 +88,12 @@ def wizard() -> None:
         return
     with st.expander("More files and options", icon=":material/tune:"):
         options, redact = _options()
-    st.markdown("**What was found**")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        options["format"] = st.selectbox(
-            "Format",
-            [None, *(one.name for one in FORMATS)],
-            key="import-format",
-            format_func=lambda name: _titles().get(name, "Find out by its columns"),
-            width=320,
-        )
+    options["format"] = st.session_state.get("import-format")
+    place = st.container()
     request = _Request(path, options, redact)
     found = _with_mapping(request)
+    with place:
+        _format(found)
     if isinstance(found, DataError):
         st.error(_lines(found), title="This cannot be imported yet", icon=":material/error:")
         return
@@ -91,8 +102,22 @@ def wizard() -> None:
     _import(request, found)
 
 
-def _titles() -> dict[str | None, str]:
-    return {one.name: one.title for one in FORMATS}
+def _format(found: Preview | DataError) -> None:
+    """The format: found by the columns, or chosen."""
+    titles = {one.name: shown.title(one.title) for one in FORMATS}
+    detected = "Find out by its columns"
+    others: tuple[str, ...] = ()
+    if not isinstance(found, DataError) and st.session_state.get("import-format") is None:
+        detected, others = f"{titles[found.format]}, by its columns", found.alternatives
+    st.selectbox(
+        "Format",
+        [None, *titles],
+        key="import-format",
+        format_func=lambda name: titles.get(name, detected),
+        width=360,
+    )
+    if others:
+        st.caption(f"It could also be: {', '.join(titles[name] for name in others)}.")
 
 
 def _lines(error: DataError) -> str:
@@ -190,14 +215,15 @@ def _import(request: _Request, found: Preview) -> None:
     if problem is not None:
         st.error(_lines(problem), icon=":material/error:")
     with right:
-        pressed = st.button(
+        st.button(
             f"Import {shown.rows_word(found)}",
             type="primary",
             key="import-go",
+            on_click=_go,
             disabled=problem is not None or (name in taken and not replace),
             width="stretch",
         )
-    if pressed:
+    if st.session_state.pop(_GO, False):
         mapping = st.session_state.get("import-mapping") or None
         with st.status("Importing …", expanded=False) as status:
             done = _try(
@@ -217,11 +243,16 @@ def _import(request: _Request, found: Preview) -> None:
         _finish(done)
 
 
+def _go() -> None:
+    st.session_state[_GO] = True
+
+
 def _finish(done: ImportReport) -> None:
     """Choose the new dataset and close."""
     for part in ("log", "prompts", "scores", "drop_prompts"):
         uploads.forget(part)
     st.session_state.pop("import-preview", None)
+    _close()
     st.session_state[REPORT] = done
     st.session_state[states.IMPORTED] = done.name
     loaders.infos.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,14 +29,23 @@ _SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,8}){1,2}$")
 _LONGEST = 120
 
 
+class _Folder:
+    """A temporary folder that goes when the session that holds it goes, or the app ends."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="detour-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 def kept(files: Sequence[UploadedFile], part: str) -> Path | None:
     """Copy uploads to disk, each once; the file, or the folder of several; None without any."""
     if not files:
         return None
     if _FOLDER not in st.session_state:
-        st.session_state[_FOLDER] = tempfile.TemporaryDirectory(prefix="detour-")
+        st.session_state[_FOLDER] = _Folder()
     mark = "-".join(sorted(file.file_id for file in files))
-    folder = Path(st.session_state[_FOLDER].name) / part / f"{abs(hash(mark)):x}"
+    home: Path = st.session_state[_FOLDER].path
+    folder = home / part / f"{abs(hash(mark)):x}"
     names = _names([file.name for file in files])
     if not folder.is_dir():
         forget(part)
@@ -51,7 +61,7 @@ def kept(files: Sequence[UploadedFile], part: str) -> Path | None:
 def forget(part: str) -> None:
     """Remove what was uploaded for one part."""
     if _FOLDER in st.session_state:
-        shutil.rmtree(Path(st.session_state[_FOLDER].name) / part, ignore_errors=True)
+        shutil.rmtree(st.session_state[_FOLDER].path / part, ignore_errors=True)
 
 
 def _names(given: Sequence[str]) -> list[str]:
