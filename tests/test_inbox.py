@@ -148,6 +148,17 @@ def interrupted(function):
     return run
 
 
+def test_a_row_may_be_long(lab):
+    """A row of several megabytes is read whole, between short ones."""
+    long = "word " * 2_000_000
+    with Inbox(lab) as writer:
+        for name, answer in (("1", "a"), ("2", long), ("3", "b")):
+            writer.append(row(name, answer=answer))
+    found = decisions().sort_by("decision_id")
+    assert found["answer"].to_pylist() == ["a", long, "b"]
+    assert files(lab) == []
+
+
 BROKEN = (
     b"no JSON\n",
     b"\n",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import ROOT
 from tests.test_live import Clock, Logged
 from toolkit.engine.live import serve
 from toolkit.engine.trace import Attempt, Trace
@@ -216,6 +220,22 @@ def test_a_part_of_the_log(lab):
     assert names(since=noon, until=noon + timedelta(seconds=1)) == ["r1"]
     assert names(policy="p0", since=noon) == ["r2"]
     assert decisions()["at"][0].as_py() == datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def test_a_moment_is_the_same_on_every_machine(lab):
+    """The time zone of the machine that writes or reads shifts nothing."""
+    code = """
+from datetime import UTC, datetime, timedelta
+from tests.test_livelog import POLICY, TRACE, LiveLog, decisions
+at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+with LiveLog() as log:
+    log.record(TRACE, {"request_id": "r"}, POLICY, at=at)
+assert decisions()["at"].to_pylist() == [at]
+assert decisions(since=datetime(2026, 1, 1, 21), until=datetime(2026, 1, 1, 22)).num_rows == 1
+"""
+    env = os.environ | {"TZ": "Asia/Tokyo"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, check=True)
+    assert decisions()["at"].to_pylist() == [datetime(2026, 1, 1, 12, tzinfo=UTC)]
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
