@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import datetime as dt
@@ -270,6 +271,24 @@ def test_rows_in_another_order_are_the_same(tmp_path):
     head, *rows = (folder / "outcomes.csv").read_text("utf-8").splitlines(keepends=True)
     (folder / "outcomes.csv").write_text("".join([head, *reversed(rows)]), "utf-8")
     assert_same(read_folder(folder), dataset)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_damaged_export_is_an_error_or_reads(tmp_path_factory, data, kind):
+    """Bytes that were changed, or an end that is missing, never end in anything but DataError."""
+    folder = export(log([[1.0, 0.25]] * 3), tmp_path_factory.mktemp("torn"), kind)
+    file = data.draw(st.sampled_from(sorted(folder.iterdir())))
+    content = bytearray(file.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[at] = data.draw(st.integers(0, 255))
+    else:
+        del content[at:]
+    file.write_bytes(bytes(content))
+    with contextlib.suppress(DataError):
+        read_folder(folder)
 
 
 def test_an_outcome_that_is_there_twice_is_named(tmp_path):

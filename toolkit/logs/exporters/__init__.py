@@ -92,7 +92,9 @@ def _write(dataset: Dataset, folder: Path, kind: str, written: list[Path]) -> No
     for part, table in zip(PARTS, (dataset.requests, dataset.to_arrow()), strict=True):
         path = beside(f"{part}.{kind}")
         if kind == "parquet":
-            pq.write_table(_marked(table, dataset), path, compression="zstd")
+            pq.write_table(
+                _marked(table, dataset), path, compression="zstd", write_page_checksum=True
+            )
             continue
         to_columns, write = (
             (csv_columns, write_csv) if kind == "csv" else (json_columns, write_lines)

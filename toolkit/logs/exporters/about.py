@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from toolkit.errors import DataError
+from toolkit.logs.exporters.columns import is_text
+from toolkit.schema import INPUT_TOKENS, MODEL, OUTCOME_COLUMNS, REQUEST_ID
 
 ABOUT = "dataset.json"
 PARTS = ("requests", "outcomes")
@@ -45,6 +47,19 @@ class About:
     """By part: requests, outcomes."""
 
 
+def has_columns(requests: pa.Schema, outcomes: pa.Schema) -> bool:
+    """Whether two tables have the columns, of the types, that every export has."""
+    numbers = [name for name in OUTCOME_COLUMNS if name != "error"]
+    return (
+        {REQUEST_ID, MODEL, *OUTCOME_COLUMNS} <= set(outcomes.names)
+        and {REQUEST_ID, INPUT_TOKENS} <= set(requests.names)
+        and all(is_text(s.field(REQUEST_ID).type) for s in (requests, outcomes))
+        and is_text(outcomes.field(MODEL).type)
+        and requests.field(INPUT_TOKENS).type == pa.float64()
+        and all(outcomes.field(name).type == pa.float64() for name in numbers)
+    )
+
+
 def write_about(about: About, path: Path) -> None:
     """Write ``dataset.json`` at ``path``."""
     content = {
@@ -71,11 +86,14 @@ def read_about(folder: Path) -> About | None:
         content = json.loads(path.read_bytes())
         version = content["version"]
         if version == _VERSION:
+            layouts = {part: _layout(content[part]) for part in PARTS}
+            if not has_columns(*(layout.schema for layout in layouts.values())):
+                raise ValueError("columns that every export has are not there")
             return About(
                 format={"csv": "csv", "jsonl": "jsonl"}[content["format"]],
                 simulated=bool(content["simulated"]),
                 models=tuple(str(model) for model in content["models"]),
-                layouts={part: _layout(content[part]) for part in PARTS},
+                layouts=layouts,
             )
     except (ValueError, KeyError, TypeError, AttributeError, OSError, pa.ArrowException) as error:
         raise DataError(

@@ -78,7 +78,7 @@ def _plain(table: pa.Table, native: Callable[[pa.ChunkedArray], bool], where: st
             continue
         try:
             columns[field.name] = text = _as_text(column)
-            same = _is_text(field.type) or restored(text, field.type).equals(column)
+            same = is_text(field.type) or restored(text, field.type).equals(column)
         except (pa.ArrowException, ValueError, TypeError):
             same = False
         # Numbers come here only for NaN and infinity, which are never equal, and do come back.
@@ -108,5 +108,6 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text."""
     return bool(_is.is_string(kind) or _is.is_large_string(kind) or _is.is_string_view(kind))

@@ -8,6 +8,8 @@ make of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -26,7 +28,7 @@ from toolkit.logs.checks import (
 )
 from toolkit.logs.dataset import Dataset, dataset_from_tables
 from toolkit.logs.errornames import error_type
-from toolkit.logs.exporters.about import ABOUT, MODELS, PARTS, read_about
+from toolkit.logs.exporters.about import ABOUT, MODELS, PARTS, has_columns, read_about
 from toolkit.logs.exporters.text import read_text
 from toolkit.logs.files import File, digest_of, explained, is_simulated, open_file
 from toolkit.logs.raw import load_requests, register_frame
@@ -44,12 +46,13 @@ def read_folder(folder: str | Path, name: str = "") -> Dataset:
     kind = "parquet" if about is None else about.format
     requests, outcomes = (open_file(folder / f"{part}.{kind}") for part in PARTS)
     if about is None:
-        simulated, models = is_simulated(outcomes), _models(outcomes)
-        tables = (
-            read_tables(outcomes, requests)
-            if models is None
-            else _exact(outcomes, requests, models, _parquet(outcomes), _parquet(requests))
-        )
+        with _whole(outcomes):
+            simulated, models = is_simulated(outcomes), _models(outcomes, requests)
+            tables = (
+                read_tables(outcomes, requests)
+                if models is None
+                else _exact(outcomes, requests, models, _parquet(outcomes), _parquet(requests))
+            )
     else:
         simulated = about.simulated
         read = [
@@ -75,16 +78,35 @@ def _refuse_bare(folder: Path) -> None:
             )
 
 
-def _models(outcomes: File) -> tuple[str, ...] | None:
-    """The models that a Parquet file of our own was exported with."""
-    with explained(outcomes):
-        marks = pq.ParquetFile(outcomes.path).schema_arrow.metadata or {}
-    return tuple(json.loads(marks[MODELS])) if MODELS in marks else None
+def _models(outcomes: File, requests: File) -> tuple[str, ...] | None:
+    """The models that Parquet files of our own were exported with."""
+    with _whole(requests):
+        given = pq.ParquetFile(requests.path).schema_arrow
+    rows = pq.ParquetFile(outcomes.path).schema_arrow
+    marks = rows.metadata or {}
+    if MODELS not in marks or not has_columns(given, rows):
+        return None
+    try:
+        return tuple(str(model) for model in json.loads(marks[MODELS]))
+    except ValueError as error:
+        raise DataError(f"{outcomes.path.name}: the file is damaged; got: {error}") from error
 
 
 def _parquet(file: File) -> pa.Table:
-    with explained(file):
-        return pq.ParquetFile(file.path).read().replace_schema_metadata(None)
+    with _whole(file):
+        table = pq.ParquetFile(file.path, page_checksum_verification=True).read()
+        table.validate(full=True)
+        return table.replace_schema_metadata(None)
+
+
+@contextmanager
+def _whole(file: File) -> Iterator[None]:
+    """Turn what Arrow says of a damaged Parquet file, at times an OSError, into one sentence."""
+    try:
+        with explained(file):
+            yield
+    except OSError as error:
+        raise DataError(f"{file.path.name}: the file is damaged; got: {error}") from error
 
 
 def _exact(

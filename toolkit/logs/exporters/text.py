@@ -45,6 +45,7 @@ def read_text(file: File, layout: Layout) -> pa.Table:
     """Read a file of an export with the types that it was written from; DataError when wrong."""
     with explained(file):
         table = _read_csv(file, layout) if file.kind == "csv" else _read_lines(file, layout)
+        table.validate(full=True)  # text that is not UTF-8 passes Arrow's reader of JSON
     columns = {}
     for field, column in zip(layout.schema, table.columns, strict=True):
         try:
