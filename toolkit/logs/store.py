@@ -56,7 +56,7 @@ _seen: dict[Path, tuple[object, tuple[Entry, ...]]] = {}
 def entries(path: Path | None = None) -> list[Entry]:
     """All datasets of the store by name; none when there is no store yet.
 
-    The list is read once for each state of the file, as opening it takes 50 ms.
+    The list is read once for each state of the file, as opening that takes 25 ms and more.
     """
     path = path or store_path()
     # Taken before the file is read: what another program writes later makes it differ.
