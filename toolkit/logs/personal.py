@@ -14,7 +14,7 @@ from functools import lru_cache
 LIKELY_EMAIL = r"[^\s@]@[^\s@]+\."
 LIKELY_PHONE = r"[0-9](?:[\s().\-/\x{2010}-\x{2013}\x{a0}]{0,3}[0-9]){6,}"
 LIKELY_CARD = r"[0-9](?:[\s.\-\x{2010}-\x{2013}\x{a0}]?[0-9]){12,}"
-LIKELY_IBAN = r"(?i)[a-z]{2}[ \-]?[0-9]{2}(?:[ \-.\x{a0}]?[a-z0-9]){11,}"
+LIKELY_IBAN = r"(?i)(?:^|[^a-z0-9])[a-z]{2}[ \-]?[0-9]{2}(?:[ \-.\x{a0}]?[a-z0-9]){11,}"
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU", "BR")
 """Whose national phone numbers are looked for."""

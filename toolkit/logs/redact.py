@@ -10,7 +10,7 @@ of keys are in ``keys.py``. Arrow's RE2 first picks the texts that may have some
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -58,14 +58,13 @@ def redact(texts: Texts) -> tuple[Texts, Counter[str]]:
     whole = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     coded = whole.cast(pa.string()).dictionary_encode()
     distinct = coded.dictionary
-    likely = np.zeros(len(distinct), bool)
-    for kind in KINDS:
-        likely |= np.asarray(pc.match_substring_regex(distinct, kind.likely))
+    likely = np.array([pc.match_substring_regex(distinct, kind.likely) for kind in KINDS], bool)
     times = np.bincount(np.asarray(coded.indices.drop_null()), minlength=len(distinct))
     counts: Counter[str] = Counter()
     clean = distinct.to_pylist() if likely.any() else []
-    for i in np.flatnonzero(likely):
-        clean[i], found = redact_text(clean[i])
+    for i in np.flatnonzero(likely.any(axis=0)):
+        kinds = [kind for kind, hit in zip(KINDS, likely[:, i], strict=True) if hit]
+        clean[i], found = redact_text(clean[i], kinds)
         for name, count in found.items():
             counts[name] += count * int(times[i])
     if not counts:
@@ -74,13 +73,13 @@ def redact(texts: Texts) -> tuple[Texts, Counter[str]]:
     return pa.chunked_array([masked]) if isinstance(texts, pa.ChunkedArray) else masked, counts
 
 
-def redact_text(text: str) -> tuple[str, Counter[str]]:
-    """Mask one text; returns it and how many of each kind were masked."""
+def redact_text(text: str, kinds: Sequence[Kind] = KINDS) -> tuple[str, Counter[str]]:
+    """Mask one text, in which these kinds may be; returns it and how many of each were masked."""
     counts: Counter[str] = Counter()
     before = None
-    while text != before:  # a mask may lay bare what stood beside it
+    while kinds and text != before:
         before = text
-        for kind in KINDS:
+        for kind in kinds:
             parts, end = [], 0
             for start, stop in sorted(kind.find(text)):
                 if start >= end:
@@ -88,4 +87,5 @@ def redact_text(text: str) -> tuple[str, Counter[str]]:
                     counts[kind.name] += 1
                 end = max(end, stop)
             text = "".join([*parts, text[end:]])
+        kinds = KINDS  # a mask may lay bare what stood beside it
     return text, counts
