@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import DataError
 from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset, load_folder
-from toolkit.logs.exporters import export_folder
+from toolkit.logs.exporters import export
 from toolkit.schema import ErrorType
 
 NUMBERS = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
@@ -244,17 +244,17 @@ def test_export_round_trip_is_exact(tmp_path_factory, rows, simulated):
     kinds = dict.fromkeys(NUMBERS, pa.float64()) | {"error": pa.string()}
     schema = pa.schema([("request_id", pa.string()), ("model", pa.string()), *kinds.items()])
     dataset = dataset_from_frame("random", pa.Table.from_pylist(rows, schema), simulated=simulated)
-    export_folder(dataset, folder)
+    export(dataset, folder)
     assert_same(load_folder(folder), dataset)
 
 
 def test_export_overwrites_only_when_asked(tmp_path):
     """An export refuses to overwrite, unless it is asked to."""
     dataset = dataset_from_frame("small", small())
-    folder = export_folder(dataset, tmp_path / "small")
+    folder = export(dataset, tmp_path / "small")
     with pytest.raises(DataError, match="would be overwritten; choose another"):
-        export_folder(dataset, folder)
-    export_folder(dataset, folder, replace=True)
+        export(dataset, folder)
+    export(dataset, folder, replace=True)
     assert sorted(p.name for p in folder.iterdir()) == ["outcomes.parquet", "requests.parquet"]
 
 
@@ -262,14 +262,14 @@ def test_export_into_a_file_is_refused(tmp_path):
     """A folder that cannot be made is told as such."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be written"):
-        export_folder(dataset_from_frame("small", small()), tmp_path / "file" / "small")
+        export(dataset_from_frame("small", small()), tmp_path / "file" / "small")
 
 
 def test_bundled_folders_are_found_and_loaded(lab, tmp_path, monkeypatch):
     """A folder with both files under the bundled folder is a dataset of that name."""
     monkeypatch.setenv("DETOUR_BUNDLED", str(tmp_path / "data"))
     made = dataset_from_frame("tiny", small(answer=["hi", None, "ho"]), simulated=True)
-    export_folder(made, tmp_path / "data" / "tiny")
+    export(made, tmp_path / "data" / "tiny")
     (tmp_path / "data" / "policies").mkdir()
     assert_same(load_dataset("tiny"), made)
     (info,) = list_datasets()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.test_datasets import NUMBERS, assert_is, assert_same, long_tables
 from toolkit.errors import DataError
 from toolkit.logs.datasets import list_datasets, load_dataset, load_folder
-from toolkit.logs.exporters import export, export_folder
+from toolkit.logs.exporters import export
 from toolkit.logs.importers import import_file, preview
 
 HEAD = "request_id,model,quality"
@@ -89,7 +89,7 @@ def test_bfcl_export_round_trip(bfcl, tmp_path, monkeypatch):
     """BFCL that is exported and loaded is the same."""
     monkeypatch.setenv("DETOUR_DB", str(bfcl[0]))
     dataset = load_dataset("bfcl")
-    assert_same(load_folder(export_folder(dataset, tmp_path / "bfcl")), dataset)
+    assert_same(load_folder(export(dataset, tmp_path / "bfcl")), dataset)
 
 
 def written(rows, kind, path):
@@ -158,7 +158,7 @@ def test_bundled_names_are_reserved(log, tmp_path, monkeypatch):
     path = log(f"{HEAD}\na,m,1\n")
     import_file(path, "mine")
     monkeypatch.setenv("DETOUR_BUNDLED", str(tmp_path / "data"))
-    export_folder(load_dataset("mine"), tmp_path / "data" / "tiny")
+    export(load_dataset("mine"), tmp_path / "data" / "tiny")
     with pytest.raises(DataError, match="a bundled dataset has it"):
         import_file(path, "tiny")
 
@@ -301,7 +301,7 @@ def test_missing_costs_are_estimated_and_marked(log):
     assert any(note.startswith("costs estimated from the list prices") for note in report.notes)
     import_file(path, "bare", estimate_costs=False)
     assert np.isnan(load_dataset("bare").cost_usd[0]).all()
-    import_file(export_folder(data, path.parent / "out") / "outcomes.parquet", "again")
+    import_file(export(data, path.parent / "out") / "outcomes.parquet", "again")
     assert load_dataset("again").estimated_share == data.estimated_share
 
 
@@ -459,7 +459,7 @@ def test_simulated_mark_survives_export_and_import(log, tmp_path):
     import_file(log(f"{HEAD}\na,m,1\n"), "real")
     simulated = load_dataset("real").select(["m"])
     object.__setattr__(simulated, "simulated", True)
-    folder = export_folder(simulated, tmp_path / "x")
+    folder = export(simulated, tmp_path / "x")
     import_file(folder / "outcomes.parquet", "again", folder / "requests.parquet")
     assert load_dataset("again").simulated
     assert not load_dataset("real").simulated

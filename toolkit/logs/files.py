@@ -198,6 +198,11 @@ def explained(file: File) -> Iterator[None]:
         raise DataError(f"{name}: the gzip file is broken or cut off; got {error}") from error
     except (csv.Error, pa.ArrowException) as error:
         raise DataError(f"{name}: the {file.kind} file cannot be read; got {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # Arrow's word for a page that is damaged.
+        raise DataError(f"{name}: the {file.kind} file is broken; got {error}") from error
     except duckdb.Error as error:
         text = str(error).splitlines()[0].replace(glob.escape(str(file.path)), name)
         text = text.replace(str(file.path), name)

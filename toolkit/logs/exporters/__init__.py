@@ -21,7 +21,7 @@ from toolkit.logs.exporters.reading import read_folder
 from toolkit.logs.exporters.text import write_csv, write_lines
 from toolkit.logs.files import SIMULATED
 
-__all__ = ["FORMATS", "export", "export_folder", "is_export", "read_folder"]
+__all__ = ["FORMATS", "export", "is_export", "read_folder"]
 
 FORMATS = ("parquet", "csv", "jsonl")
 
@@ -74,11 +74,6 @@ def is_export(folder: str | Path) -> bool:
         and (kind == "parquet" or (folder / ABOUT).is_file())
         for kind in FORMATS
     )
-
-
-def export_folder(dataset: Dataset, folder: str | Path, *, replace: bool = False) -> Path:
-    """Write ``dataset`` as Parquet; see :func:`export`."""
-    return export(dataset, folder, replace=replace)
 
 
 def _write(dataset: Dataset, folder: Path, kind: str, written: list[Path]) -> None:
