@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from toolkit.logs.importers.formats.litellm import GENERATING
 from toolkit.logs.importers.messages import parsed, text_of
 from toolkit.logs.importers.otlp import Event, Span
 
@@ -35,12 +36,13 @@ NAMES = {
     "session_id": ("gen_ai.conversation.id", "session.id"),
     "user": ("user.id", "enduser.id", "gen_ai.user"),
     "agent": ("gen_ai.agent.name",),
+    "call_id": ("litellm.call_id",),
 }
 """What we take, and the attributes that say it, the newest first."""
 EVALUATION = "gen_ai.evaluation.result"
 _DETAILS = "gen_ai.client.inference.operation.details"
-_ASKING = {"chat", "text_completion", "generate_content", "completion", "responses"}
-"""Operations that ask a model for text."""
+_ASKING = {"chat", "text_completion", "generate_content", *GENERATING}
+"""Operations that ask a model for text; LiteLLM calls them by its own names."""
 
 Score = tuple[str | None, str | None, str | None, str, float]
 """Trace, span and response that were evaluated, name of the score, and the score."""

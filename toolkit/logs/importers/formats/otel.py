@@ -88,10 +88,9 @@ def _read(columns: Columns, _: Options) -> Mapping:
     taken = ("model", "cost_usd", "latency_s", "input_tokens", "output_tokens")
     texts = ("error", "error_detail", "prompt", "answer")
     fields |= {name: columns.sql(name) for name in (*taken, *texts)}
-    request_columns = {"trace_id": trace} | {
-        name: columns.text(name)
-        for name in ("session_id", "user", "agent", "service", "provider", "served_by", "operation")
-    }
+    told = ("session_id", "user", "agent", "service", "provider", "served_by", "operation")
+    request_columns = {"trace_id": trace}
+    request_columns |= {name: columns.text(name) for name in (*told, "call_id")}
     request_columns["first_token_s"] = f"as_number({columns.sql('first_token_s')})"
     return Mapping(
         fields,
