@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app_home import NASTY, TIERED, make_home, shop
 from toolkit.evaluate.format import number, percent, seconds, usd_per_1k
-from toolkit.logs.datasets import load_dataset
+from toolkit.logs.datasets import dataset_from_frame, load_dataset
+from toolkit.logs.exporters import export
 from toolkit.policy.loading import load_policy, parse_policy
 from toolkit.ui import desk, loaders
 from toolkit.ui.text import literal
@@ -171,16 +172,13 @@ def test_what_was_not_measured_says_so(home):
         assert shown.count("not measured") == 2
 
 
-def test_simulated_data_wears_a_badge(home, monkeypatch):
+def test_simulated_data_wears_a_badge(home):
     """Every page says that no model gave these answers."""
-    monkeypatch.setattr("toolkit.logs.datasets.is_simulated", lambda _: True)
-    loaders.dataset.clear()
+    made_up = dataset_from_frame("made-up", *shop(), simulated=True)
+    export(made_up, home.bundled / "made-up")
     loaders.infos.clear()
-    try:
-        for page in PAGES:
-            assert "Simulated data" in said(opened(page))
-    finally:
-        loaders.dataset.clear()
+    for page in PAGES:
+        assert "Simulated data" in said(opened(page, dataset="made-up"))
 
 
 def test_filters_that_nothing_passes_leave_a_sentence(home):
