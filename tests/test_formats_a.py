@@ -6,8 +6,10 @@ import copy
 import csv
 import json
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,8 +28,21 @@ from tests.golden import (
 )
 from toolkit.errors import DataError
 from toolkit.logs.datasets import load_dataset
+from toolkit.logs.errornames import error_type
 from toolkit.logs.importers import FORMATS, import_file, preview
 from toolkit.logs.importers.format import Columns
+from toolkit.logs.importers.genai import NAMES as NAMES_OF_ATTRIBUTES
+from toolkit.logs.importers.genai import (
+    asks_model,
+    error_of,
+    named,
+    scores_in,
+    scores_of,
+    texts_of,
+)
+from toolkit.logs.importers.messages import text_of
+from toolkit.logs.importers.otlp import log_events, plain, spans
+from toolkit.logs.importers.prose import error_in
 
 NAMES = ("litellm-spend-logs", "litellm-logging-payload", "otel-genai", "langfuse")
 TABLES = tuple(name for name in NAMES if name != "otel-genai")
@@ -429,3 +444,129 @@ def test_latency_is_never_read_from_the_column_of_two_units(lab):
     """The column latency says 999999 in the golden log, and no outcome does."""
     imported(log_of("langfuse"), "golden", **options_of("langfuse"))
     assert max(row["latency_s"] or 0 for row in outcomes_of("golden")) == 30
+
+
+@pytest.mark.parametrize(
+    ("told", "label"),
+    [
+        ("RateLimitError: Error code: 429 - {'error': {'message': 'slow down'}}", "rate_limited"),
+        ("openai.APITimeoutError: Request timed out.", "timeout"),
+        ("Error code: 529 - {'type': 'overloaded_error'}", "server_error"),
+        ("litellm.ContentPolicyViolationError: filtered", "content_policy"),
+        ("HTTP 503 Service Unavailable", "server_error"),
+        ("Rate limit reached for gpt-4o in organization org-1", "rate_limited"),
+        ("The read operation timed out", "timeout"),
+        ("This model's maximum context length is 8192 tokens", "context_window"),
+        ("The response was filtered by Azure's content management policy", "content_policy"),
+        ("Incorrect API key provided: sk-***", "auth"),
+        ("Connection refused", "connection"),
+        ("The request was cancelled by the user", "cancelled"),
+        ("it did not work", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_an_error_told_in_prose_has_a_type(told, label):
+    """The class of an exception, a status or the usual words say what kind of error it was."""
+    with duckdb.connect() as con:
+        ((name,),) = con.execute(f"SELECT {error_in('$told')}", {"told": told}).fetchall()
+    assert error_type(name).label == label
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        ("", None),
+        (None, None),
+        ("[not JSON", "[not JSON"),
+        ({"role": "user", "content": "one"}, "one"),
+        ([{"role": "user", "content": "one"}, {"role": "user", "content": "two"}], "one\n\ntwo"),
+        ({"content": [{"type": "text", "text": "one"}, {"type": "image_url"}, "two"]}, "one\ntwo"),
+        ('[{"role": "user", "parts": [{"type": "text", "content": "one"}]}]', "one"),
+        ({"messages": [{"role": "user", "content": "one"}]}, "one"),
+        ([{"role": "assistant", "content": None, "tool_calls": []}], None),
+        ([{"type": "text", "content": "rule one"}, {"type": "blob", "content": "…"}], "rule one"),
+        (3, None),
+    ],
+)
+def test_texts_of_messages(value, text):
+    """Messages are read in all the ways in which programs write them; what is none has no text."""
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "plain_value"),
+    [
+        ({"stringValue": "a"}, "a"),
+        ({"intValue": "9007199254740993"}, 9007199254740993),
+        ({"intValue": 7}, 7),
+        ({"intValue": "many"}, None),
+        ({"doubleValue": 0.5}, 0.5),
+        ({"boolValue": False}, False),
+        ({"arrayValue": {"values": [{"intValue": "1"}, {"stringValue": "b"}]}}, [1, "b"]),
+        ({"arrayValue": {}}, []),
+        ({"kvlistValue": {"values": [{"key": "k", "value": {"arrayValue": {}}}]}}, {"k": []}),
+        ({"kvlistValue": "none"}, {}),
+        ({}, None),
+        (None, None),
+        ("bare", "bare"),
+    ],
+)
+def test_values_that_say_their_type(value, plain_value):
+    """A value of OTLP is read by its type, whole numbers as text too; what is none is missing."""
+    assert plain(value) == plain_value
+
+
+KEYS = (
+    *("resource", "attributes", "key", "value", "scopeSpans", "spans", "traceId", "events"),
+    *("name", "status", "code", "startTimeUnixNano", "endTimeUnixNano", "stringValue"),
+    *("intValue", "arrayValue", "kvlistValue", "values", "body", "scopeLogs", "logRecords"),
+    *("eventName", "message", "content", "parts", "text"),
+)
+LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.sampled_from(KEYS)
+SHAPES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=25,
+)
+ATTRIBUTES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "key": st.sampled_from(
+                [
+                    *(name for names in NAMES_OF_ATTRIBUTES.values() for name in names),
+                    *("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt"),
+                    *("gen_ai.prompt.0.content", "error.type", "gen_ai.evaluation.name"),
+                ]
+            ),
+            "value": st.fixed_dictionaries({"stringValue": SHAPES}) | SHAPES,
+        }
+    ),
+    max_size=4,
+)
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "name": st.sampled_from(["exception", "gen_ai.choice", "gen_ai.evaluation.result"]),
+            "attributes": ATTRIBUTES,
+        }
+    ),
+    max_size=2,
+)
+SPANS = st.fixed_dictionaries(
+    {"attributes": ATTRIBUTES | SHAPES, "events": EVENTS | SHAPES, "status": SHAPES}
+).map(lambda span: [{"scopeSpans": [{"spans": [span]}]}])
+
+
+@given(value=SHAPES | SPANS)
+def test_no_shape_of_traces_stops_the_reader(value):
+    """Whatever stands where spans or log records should, reading it raises nothing."""
+    text_of(value)
+    list(scores_in(log_events(value)))
+    for span in spans(value):
+        asks_model(span)
+        said = (*error_of(span), *texts_of(span.attributes, span.events), span.trace, span.parent)
+        assert {type(text) for text in (*said, *named(span.attributes).values())} <= {str, NoneType}
+        assert all(isinstance(score, float) for *_, score in scores_of(span))

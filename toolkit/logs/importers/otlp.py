@@ -97,7 +97,7 @@ def whole(value: Any) -> int | None:
     """A whole number, which stands as text or as a number."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -139,7 +139,7 @@ def _span(raw: dict[str, Any], resource: dict[str, Any]) -> Span:
         None if start is None else str(start),
         # A span that has not ended yet ends at 0.
         (end - start) / 1e9 if start and end else None,
-        status.get("code") in {2, "2", "STATUS_CODE_ERROR"},
+        status.get("code") in (2, "2", "STATUS_CODE_ERROR"),
         status.get("message"),
         plain_attributes(raw.get("attributes")),
         resource,

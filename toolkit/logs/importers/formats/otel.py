@@ -127,8 +127,8 @@ def _spans(text: str | None) -> Iterator[Span]:
         return
     try:
         yield from spans(json.loads(text))
-    except ValueError:
-        yield Span(wrong="is no JSON")
+    except (ValueError, RecursionError):
+        yield Span(wrong="is no JSON, or goes too deep")
 
 
 def _said(events: Sequence[Event]) -> Iterator[Row]:
