@@ -18,8 +18,11 @@ GENERATING = (
     "agenerate_content",
     "generate_content_stream",
     "agenerate_content_stream",
+    "pass_through_endpoint",
+    "llm_passthrough_route",
+    "allm_passthrough_route",
 )
-"""Call types in which a model writes text."""
+"""Call types in which a model writes text, as most calls do that are only passed through."""
 ERROR = (
     "CASE WHEN {rate_limit_type} = 'budget' THEN 'budget' ELSE coalesce(nullif("
     "concat_ws(' ', nullif({error_class}, ''), nullif({error_code}, '')), ''), 'unknown') END"
