@@ -92,6 +92,7 @@ def serve(
     params.cache_prompt = kept > 0
     params.cache_ram_mib = 0
     params.slot_prompt_similarity = 0.5
+    params.swa_full = True  # or Gemma, which looks back over a window, keeps less than it could
     params.ui = False
     params.verbosity = 0
     server = xllamacpp.Server(params)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,21 +13,37 @@ import pytest
 
 from tests.bench.make_local_data import FOLDER, PROMPTS, ROOT, TARGETS, readme_tables
 from toolkit.logs.collect.grade import grade
+from toolkit.logs.collect.passages import load_passages, load_retrievers
 from toolkit.logs.collect.prompts import Prompt, load_prompts
 from toolkit.logs.collect.targets import ModelTarget, load_targets
 from toolkit.logs.collect.tools import calculate
+from toolkit.logs.collect.units import convert
 from toolkit.logs.dataset import Dataset
 from toolkit.logs.datasets import load_dataset
 
 CATEGORIES = {
-    "arithmetic",
-    "extraction",
-    "facts",
-    "json_output",
-    "passage_facts",
-    "sentiment",
-    "topic",
+    "arithmetic": 60,
+    "comparison": 60,
+    "dates": 80,
+    "extraction": 60,
+    "facts": 150,
+    "intent": 60,
+    "json_output": 60,
+    "lookup": 190,
+    "passage_facts": 60,
+    "sentiment": 60,
+    "sequence": 30,
+    "topic": 60,
+    "translation": 80,
+    "unit_conversion": 90,
+    "words": 80,
+    "yes_no": 60,
 }
+"""The categories, and at least how many prompts each has."""
+TOOLS = {"calculator": (calculate, "arithmetic"), "unit-converter": (convert, "unit_conversion")}
+"""What works out a tool's answers, and the one category that it is for."""
+MAX_BYTES = 2_000_000
+"""The most that both files may take together, as they are in the repository."""
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +65,61 @@ def rows() -> list[dict[str, object]]:
 
 
 def test_prompts(prompts):
-    """There are at least 55 prompts in each of seven categories, and no text is there twice."""
+    """There are 1,200 prompts and more, in sixteen categories, and no text is there twice."""
     counts = Counter(prompt.category for prompt in prompts.values())
-    assert set(counts) == CATEGORIES
-    assert min(counts.values()) >= 55
-    assert counts.total() >= 420
-    texts = {" ".join(prompt.prompt.lower().split()) for prompt in prompts.values()}
+    assert set(counts) == set(CATEGORIES)
+    assert all(counts[category] >= least for category, least in CATEGORIES.items())
+    assert counts.total() >= 1200
+    texts = {re.sub(r"\W+", " ", prompt.prompt.lower()) for prompt in prompts.values()}
     assert len(texts) == len(prompts)
+
+
+def test_references_are_right_answers(prompts):
+    """Each reference gets full marks as an answer."""
+    for prompt in prompts.values():
+        answer = prompt.reference
+        if prompt.grader == "json_field":
+            wanted = json.loads(answer)
+            first = {k: v[0] if isinstance(v, list) else v for k, v in wanted.items()}
+            answer = json.dumps(first)
+        assert grade(prompt.grader, prompt.options, prompt.reference, answer).quality == 1, prompt
+
+
+def test_a_prompt_is_no_right_answer(prompts):
+    """Who only repeats the prompt gets no marks, where the answer does not stand in it."""
+    given = {"extraction", "passage_facts", "json_output", "sentiment", "topic", "intent"}
+    for prompt in prompts.values():
+        if prompt.category not in given | {"arithmetic", "yes_no"}:
+            found = grade(prompt.grader, prompt.options, prompt.reference, prompt.prompt)
+            assert found.quality == 0, prompt
+
+
+def test_computed_references(prompts):
+    """References that can be worked out are worked out again: units, and days before and after."""
+    asked = re.compile(r"Which date is (\d+) days? (before|after) (\d+ \w+ \d{4})\?")
+    dates = 0
+    for prompt in prompts.values():
+        if prompt.category == "unit_conversion":
+            assert convert(prompt.prompt) == prompt.reference
+        elif match := asked.match(prompt.prompt):
+            days = timedelta(int(match[1]) * (1 if match[2] == "after" else -1))
+            day = datetime.strptime(match[3], "%d %B %Y").replace(tzinfo=UTC) + days
+            assert prompt.reference == f"{day:%Y-%m-%d}", prompt
+            dates += 1
+    assert dates >= 15
+
+
+def test_corpus(prompts):
+    """What a lookup asks for stands in a passage, and nearly always the retriever finds it."""
+    passages = load_passages(PROMPTS.parent / "corpus.jsonl")
+    assert 150 <= len(passages) <= 300
+    retriever = load_retrievers(load_targets(TARGETS).targets, TARGETS.parent)["smollm2-retrieval"]
+    lookups = [prompt for prompt in prompts.values() if prompt.category == "lookup"]
+    found = 0
+    for prompt in lookups:
+        assert any(prompt.reference in passage.text for passage in passages), prompt
+        found += any(prompt.reference in passage.text for passage in retriever.find(prompt.prompt))
+    assert 0.8 * len(lookups) < found < len(lookups)
 
 
 def test_examples_are_no_prompts(prompts):
@@ -75,9 +141,22 @@ def test_every_target_saw_every_prompt(dataset, prompts):
     assert dataset.column("input_tokens").null_count == 0
     assert (dataset.cost_usd >= 0).all()
     assert (dataset.latency_s > 0).all()
-    models = [i for i, name in enumerate(dataset.models) if name != "calculator"]
+    models = [i for i, name in enumerate(dataset.models) if name not in TOOLS]
+    assert len(models) >= 5
     assert (dataset.cost_usd[:, models] > 0).all()
     assert (dataset.input_tokens[:, models] > 0).all()
+
+
+def test_votes_are_five_calls(dataset):
+    """Five votes take in five times the tokens of one call with the same prompt."""
+    once, five = (dataset.models.index(f"smollm2-{kind}") for kind in ("few-shot", "vote-5"))
+    assert (dataset.input_tokens[:, five] == 5 * dataset.input_tokens[:, once]).all()
+    assert dataset.cost_usd[:, five].sum() > dataset.cost_usd[:, once].sum()
+
+
+def test_small():
+    """The dataset is small enough for a repository."""
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.parquet")) < MAX_BYTES
 
 
 def test_grades_follow_from_the_answers(prompts, rows):
@@ -85,8 +164,8 @@ def test_grades_follow_from_the_answers(prompts, rows):
     for row in rows:
         prompt = prompts[row["request_id"]]
         if row["error"] not in {None, "invalid_output"}:
-            assert (row["quality"], row["answer"], row["model"]) == (0.0, "", "calculator")
-            assert row["error"] == "bad_request"
+            assert (row["quality"], row["answer"], row["error"]) == (0.0, "", "bad_request")
+            assert row["model"] in TOOLS
             continue
         found = grade(prompt.grader, prompt.options, prompt.reference, row["answer"])
         assert row["quality"] == found.quality, row
@@ -94,18 +173,20 @@ def test_grades_follow_from_the_answers(prompts, rows):
         assert row["error_detail"] == (found.detail or None)
 
 
-def test_calculator_answers_are_its_own(prompts, rows):
-    """The calculator's shipped answers are what it works out today, and they are right."""
-    answers = {row["request_id"]: row for row in rows if row["model"] == "calculator"}
+@pytest.mark.parametrize("tool", TOOLS)
+def test_tool_answers_are_its_own(prompts, rows, tool):
+    """A tool's shipped answers are what it works out today; it answers its category, rightly."""
+    work_out, category = TOOLS[tool]
+    answers = {row["request_id"]: row for row in rows if row["model"] == tool}
     for request_id, prompt in prompts.items():
         shipped = answers[request_id]
         if shipped["error"]:
             with pytest.raises(ValueError, match=re.escape(shipped["error_detail"])):
-                calculate(prompt.prompt)
+                work_out(prompt.prompt)
         else:
-            assert prompt.category == "arithmetic"
+            assert prompt.category == category
             assert shipped["quality"] == 1
-            assert shipped["answer"] == calculate(prompt.prompt)
+            assert shipped["answer"] == work_out(prompt.prompt)
 
 
 @pytest.mark.parametrize("readme", ["data/local/README.md"])
