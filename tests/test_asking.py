@@ -16,6 +16,7 @@ from toolkit.errors import DataError
 from toolkit.logs.collect import collect
 from toolkit.logs.collect.answers import Answer
 from toolkit.logs.collect.asking import vote
+from toolkit.logs.collect.cputime import CpuMeter
 from toolkit.logs.collect.passages import Passage, Retriever, load_passages
 from toolkit.logs.collect.targets import Example, ModelTarget, load_targets
 from toolkit.logs.collect.units import convert
@@ -357,6 +358,26 @@ def test_completion_of_a_real_model():
     assert answer.text.strip()
     assert "\n" not in answer.text
     assert 20 < answer.input_tokens < 60
+
+
+@pytest.mark.model
+def test_kept_beginnings_are_not_computed_again():
+    """A server that keeps beginnings answers as one that does not, with less CPU time."""
+    from tests.local_model import MODEL, running_model
+
+    long = "The ferry leaves at nine. " * 40
+    chats = [[{"role": "user", "content": f"{long}When does it leave{end}"}] for end in "?!"]
+    texts, seconds = [], []
+    for kept in (0, 2):
+        with running_model(kept=kept) as model:
+            meter = CpuMeter(model.pid)
+            settings = {"api_base": model.api_base, "max_tokens": 8}
+            complete(MODEL, chats[0], **settings)
+            before = meter.read_s()
+            texts.append(complete(MODEL, chats[1], **settings).text)
+            seconds.append(meter.read_s() - before)
+    assert texts[0] == texts[1] != ""
+    assert seconds[1] < seconds[0] / 2
 
 
 def test_load_passages(folder):
