@@ -216,7 +216,9 @@ class _Outcomes:
                 found[name] = rest.pop(name)
             elif name in self.columns:
                 found[name] = _moments(facts[name]) if name == TIMESTAMP else facts[name]
-        further = {name: facts[f"x{i}"] for i, name in enumerate(self.extras)}
+        # A format knows columns that a log need not use.
+        filled = [i for i in range(len(self.extras)) if facts[f"x{i}"].null_count < len(facts)]
+        further = {self.extras[i]: facts[f"x{i}"] for i in filled}
         found |= further | rest | {INPUT_TOKENS: facts[INPUT_TOKENS]}
         return decoded(pa.table(found)).combine_chunks()
 
