@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import plotly.graph_objects as go
 
@@ -17,8 +18,22 @@ from toolkit.policy.model import Goals
 _SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
 DECADES = 30
 """A cost axis is logarithmic where the largest is this many times the smallest."""
-NEAR = 0.14
-"""Markers closer than this in quality would stand in each other's label."""
+WIDE, HIGH = 450.0, 210.0
+"""The plot in pixels, as far as labels need to know, then a letter, a line and half a marker."""
+LETTER, LINE, MARK = 6.4, 14.0, 8.0
+PLACES = (
+    "top center",
+    "bottom center",
+    "middle right",
+    "middle left",
+    "top right",
+    "top left",
+    "bottom right",
+    "bottom left",
+)
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, bottom, right and top, in pixels."""
+Sides: TypeAlias = dict[str, str]
 FEW = 10
 """Up to so many single models each have their name beside them."""
 
@@ -45,7 +60,7 @@ def frontier_figure(
     costs = [row.cost_usd_per_1k.value for row in rows] + [summary.cost_usd_per_1k.value]
     positive = [c for c in costs if c > 0]
     log = bool(positive) and min(costs) > 0 and max(positive) > DECADES * min(positive)
-    sides = _sides([row for row in rows if row.name in named], summary, log)
+    sides = _sides([row for row in rows if row.name in named], summary, used, log)
     _points(fig, singles, "single models", colours, sides)
     for row in rows:
         if row.kind != "single":
@@ -102,21 +117,49 @@ def _points(
     )
 
 
-def _sides(rows: list[Baseline], summary: Summary, log: bool) -> dict[str, str]:
-    """Where each label stands: inwards, above its marker, or below where another is just above."""
+def _sides(rows: list[Baseline], summary: Summary, used: tuple[str, ...], log: bool) -> Sides:
+    """Where each label stands so that it covers no marker and no other label.
+
+    Those of the policy's models choose first; where there is no room, the name is in the hover
+    alone. Sizes are those of the usual card: the browser's differ a little.
+    """
     scale = math.log10 if log else float
     ends = [(r.cost_usd_per_1k.value, r.quality.value) for r in rows]
     ends.append((summary.cost_usd_per_1k.value, summary.quality.value))
-    marks = [(scale(cost), quality) for cost, quality in ends]
-    width = max(x for x, _ in marks) - min(x for x, _ in marks) or 1.0
-    left = min(x for x, _ in marks)
+    if not rows:
+        return {}
+    costs = [scale(cost) for cost, _ in ends if not math.isnan(cost)]
+    left, right = min(costs), max(costs)
+    if log:
+        left, right = left - math.log10(2), right + math.log10(3)
+    else:
+        left, right = 0.0, 1.05 * right
+    at = [((scale(c) - left) / ((right - left) or 1) * WIDE, q * HIGH) for c, q in ends]
+    taken = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in at]
     sides = {}
-    for row, (x, y) in zip(rows, marks, strict=False):
-        crowded = any(0 < y2 - y < NEAR and abs(x2 - x) < width / 2 for x2, y2 in marks)
-        place = (x - left) / width
-        inwards = "right" if place < 0.5 else "center" if place < 0.8 else "left"
-        sides[row.name] = f"{'bottom' if crowded else 'top'} {inwards}"
+    order = sorted(range(len(rows)), key=lambda i: (rows[i].name not in used, -ends[i][1]))
+    for i in order:
+        for place in PLACES:
+            box = _label(place, *at[i], LETTER * len(rows[i].name))
+            if box[0] < 0 or box[2] > WIDE or any(_overlap(box, other) for other in taken):
+                continue
+            taken.append(box)
+            sides[rows[i].name] = place
+            break
     return sides
+
+
+def _label(place: str, x: float, y: float, width: float) -> Box:
+    """The box of a label of this width beside a marker."""
+    vertical, horizontal = place.split()
+    low = y + {"top": MARK + 1, "middle": -LINE / 2, "bottom": -MARK - 1 - LINE}[vertical]
+    beside = MARK + 1 if vertical == "middle" else 0
+    start = {"right": x + beside, "left": x - beside - width, "center": x - width / 2}[horizontal]
+    return start, low, start + width, low + LINE
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _policy(fig: go.Figure, summary: Summary) -> None:
