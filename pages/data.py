@@ -1,6 +1,6 @@
 """What is in this log, and can I trust it?"""
 
-from toolkit.ui import data_page
+from toolkit.ui import data_figures, data_page
 from toolkit.ui.data_bar import bar, news
 from toolkit.ui.data_view import DataView
 from toolkit.ui.page import begin_data
@@ -12,9 +12,9 @@ bar(view)
 data_page.tiles(view)
 
 shown = data_page.chosen_models(view)
-data_page.missing(view, shown)
-data_page.quality(view, shown)
-data_page.spreads(view, shown)
-data_page.requests(view)
+data_figures.missing(view, shown)
+data_figures.quality(view, shown)
+data_figures.spreads(view, shown)
+data_figures.requests(view)
 data_page.all_models(view)
 data_page.not_shown(view)

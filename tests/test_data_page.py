@@ -107,6 +107,22 @@ def test_what_was_not_measured_is_said(home):
     assert shown["Cost measured"] == "0 %"
 
 
+def test_a_stretch_of_failures_is_an_outage(home):
+    """A model that mostly works and fails for a while is found, with where it is seen."""
+    outcomes, requests = shop(n=600)
+    outcomes["error"] = None
+    outcomes.loc[outcomes.index[100:160], "error"] = "timeout"  # of the first model
+    home.dataset("down", outcomes, requests)
+    loaders.infos.clear()
+    app = page(dataset="down")
+    found = [one.label for one in app.expander if "mostly failed" in one.label]
+    assert len(found) == 1
+    assert "of 60 errors fall into them" in found[0]
+    app.session_state["coverage-what"] = "error"
+    app.run()
+    assert not app.exception
+
+
 def test_a_log_of_live_traffic_is_called_that(home):
     """One model per request is said, with what that means for a replay."""
     outcomes, requests = shop()

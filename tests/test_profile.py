@@ -66,12 +66,17 @@ def test_the_models_of_bfcl_are_those_of_a_plain_frame(stored_bfcl):
     assert facts.models == tuple(sorted(by_model.groups))
     assert facts.outcomes.tolist() == by_model.size().tolist()
     for i, measure in enumerate(look.MEASURES):
-        assert facts.measured[:, i].tolist() == by_model[measure].count().tolist()
+        if measure != "quality":
+            assert facts.measured[:, i].tolist() == by_model[measure].count().tolist()
         np.testing.assert_allclose(facts.total[:, i], by_model[measure].sum(), rtol=1e-9)
-    np.testing.assert_allclose(facts.lowest, by_model["quality"].min())
-    np.testing.assert_allclose(facts.highest, by_model["quality"].max())
+    answers = stored_bfcl[stored_bfcl["error"].isna()].groupby("model")["quality"]
+    assert facts.measured[:, 0].tolist() == answers.count().tolist()
+    np.testing.assert_allclose(facts.lowest, answers.min())
+    np.testing.assert_allclose(facts.highest, answers.max())
     assert facts.failed.tolist() == by_model["error"].count().tolist()
     assert facts.share("quality") == 1.0
+    assert facts.failures_count
+    np.testing.assert_allclose(facts.quality, by_model["quality"].mean(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("measure", ["cost_usd", "latency_s", "output_tokens"])
@@ -99,7 +104,8 @@ def test_the_quality_of_bfcl_by_category_is_that_of_a_plain_frame(stored_bfcl):
     expected = stored_bfcl.pivot_table(
         index="model", columns="category", values="quality", aggfunc="mean"
     )[list(categories.names)]
-    np.testing.assert_allclose(found.total / found.n, expected.to_numpy(), rtol=1e-9)
+    mean = found.total / (found.n + found.failed)
+    np.testing.assert_allclose(mean, expected.to_numpy(), rtol=1e-9)
 
 
 def test_the_oddities_of_bfcl_are_those_of_a_plain_frame(stored_bfcl):
@@ -161,14 +167,22 @@ def test_every_part_agrees_with_obvious_loops(seed, n, most, stripe):
         assert facts.failed[k] == mine["error"].notna().sum()
         for i, measure in enumerate(look.WHAT):
             held = mine if measure == "outcome" else mine[mine[measure].notna()]
+            if measure == "quality":
+                held = held[held["error"].isna()]
             for j, (first, size) in enumerate(zip(cover.first, cover.size, strict=True)):
                 inside = sum(first <= where[r] < first + size for r in held["request_id"])
                 assert cover.count[i, k, j] == inside
         for g, name in enumerate(quality.categories if quality else ()):
             same = mine["category"].isna() if name is None else mine["category"] == name
-            assert quality.n[k, g] == mine.loc[same, "quality"].notna().sum()
+            graded = same & mine["error"].isna() & mine["quality"].notna()
+            assert quality.n[k, g] == graded.sum()
+            assert quality.failed[k, g] == (same & mine["error"].notna()).sum()
             assert quality.total[k, g] == pytest.approx(mine.loc[same, "quality"].sum())
     assert cover.size.sum() == data.n_requests
+    joined = cover.joined(4)
+    assert joined.count.sum() == cover.count.sum()
+    assert (joined.size[:-1] >= 4).all()
+    assert joined.size.sum() == n
 
 
 def _random_log(seed, n):
@@ -216,18 +230,24 @@ def test_a_store_that_is_not_there_is_not_made(lab):
     assert not lab.exists()
 
 
-@pytest.mark.parametrize(
-    ("counts", "kind"),
-    [
-        ((4, 2, 8), "complete"),
-        ((4, 2, 4), "logged"),
-        ((4, 2, 6), "partial"),
-        ((4, 1, 4), "complete"),
-    ],
-)
-def test_a_log_knows_its_kind(counts, kind):
-    """Complete, one model per request, or in between."""
-    assert look.kind_of(*counts) == kind
+def test_failures_are_bad_answers_only_where_answers_were_graded(lab):
+    """A log without grades has no quality, however often it failed; else failures are 0."""
+    error = ["", "timeout"] * 4
+    bare = part(
+        dataset_from_frame("bare", rows(error=error, quality=[None] * 8, cost_usd=1.0)),
+        look.model_facts,
+    )
+    assert bare.share("quality") == 0.0
+    assert not bare.failures_count
+    assert np.isnan(bare.quality).all()
+    error = ["", "", "", "timeout"] * 2
+    full = part(dataset_from_frame("full", rows(error=error, quality=[1.0] * 8)), look.model_facts)
+    assert full.share("quality") == 1.0
+    assert full.quality.tolist() == [1.0, 0.5]
+    some = [1.0, 1.0, None, None, 1.0, 1.0, None, None]
+    some = part(dataset_from_frame("some", rows(error=error, quality=some)), look.model_facts)
+    assert some.share("quality") == pytest.approx(4 / 6)
+    assert some.quality.tolist() == [1.0, 1.0]
 
 
 def test_times_are_counted_by_day_and_doubted(lab):

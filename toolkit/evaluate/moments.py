@@ -37,14 +37,14 @@ def share_of(count: int, out_of: int) -> Estimate:
 
 def model_means(facts: ModelFacts) -> list[Estimate]:
     """Mean quality of each model."""
-    sums = zip(facts.measured[:, 0], facts.total[:, 0], facts.squares, facts.outcomes, strict=True)
+    sums = zip(facts.graded, facts.total[:, 0], facts.squares, facts.outcomes, strict=True)
     return [mean_of(int(n), float(x), float(xx), int(k)) for n, x, xx, k in sums]
 
 
 def overall_means(facts: ModelFacts) -> list[Estimate]:
     """Mean of each of MEASURES over all outcomes; only quality has an interval."""
     n, total, k = facts.measured.sum(axis=0), facts.total.sum(axis=0), int(facts.outcomes.sum())
-    quality = mean_of(int(n[0]), float(total[0]), float(facts.squares.sum()), k)
+    quality = mean_of(int(facts.graded.sum()), float(total[0]), float(facts.squares.sum()), k)
     others = zip(n[1:].tolist(), total[1:].tolist(), strict=True)
     plain = [
         Estimate(x / i if i else math.nan, n=i, share=i / k if k else math.nan) for i, x in others
@@ -52,12 +52,15 @@ def overall_means(facts: ModelFacts) -> list[Estimate]:
     return [quality, *plain]
 
 
-def category_means(found: CategoryQuality, models: Sequence[int]) -> list[list[Estimate]]:
+def category_means(
+    found: CategoryQuality, models: Sequence[int], failures_count: bool
+) -> list[list[Estimate]]:
     """Mean quality of these models in each category, a list per model."""
+    graded = found.n + (found.failed if failures_count else 0)
     return [
         [
             mean_of(int(n), float(x), float(xx), int(n))
-            for n, x, xx in zip(found.n[i], found.total[i], found.squares[i], strict=True)
+            for n, x, xx in zip(graded[i], found.total[i], found.squares[i], strict=True)
         ]
         for i in models
     ]

@@ -15,6 +15,7 @@ ROW = 20
 WIDTH = 26
 SHADES = ("#CFE4F2", "#4597C8", "#0072B2", "#00507E")
 """From little to much; what is not there at all is grey."""
+FAILED = [[0.0, "rgba(214, 40, 57, 0.06)"], [1e-9, "rgba(214, 40, 57, 0.25)"], [1.0, theme.ERROR]]
 PRESENT = [
     [0.0, theme.UNOBSERVED],
     [1e-9, SHADES[0]],
@@ -29,6 +30,7 @@ MEASURE_WORDS = {
     "latency_s": "latency",
     "input_tokens": "tokens in",
     "output_tokens": "tokens out",
+    "error": "an error",
 }
 
 
@@ -96,7 +98,7 @@ def coverage_figure(cover: Coverage, what: str, order: Sequence[int]) -> go.Figu
             y=theme.rows(fig, names, WIDTH, 1),
             zmin=0,
             zmax=max(float(share.max(initial=0.0)), 1e-9),
-            colorscale=PRESENT,
+            colorscale=FAILED if what == "error" else PRESENT,
             showscale=False,
             ygap=1,
             customdata=words,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from toolkit.evaluate.format import count, number, percent, seconds, usd
 from toolkit.figures import theme
-from toolkit.figures.coverage import ROW, SHADES, WIDTH, height_of
+from toolkit.figures.coverage import ROW, WIDTH, height_of
 from toolkit.logs.profile import QUANTILES, ModelFacts, Spread
 from toolkit.schema import ErrorType
 
@@ -22,11 +22,13 @@ _AXES = {
 }
 _NARROW = 1_000
 """Below this ratio of the ends of an axis its ticks are 1, 2, 5, else powers of ten."""
+_DENSITY = [[0, "rgba(0, 114, 178, 0.12)"], [0.4, "rgba(0, 114, 178, 0.6)"], [1, "#0072B2"]]
+"""Fades into the background, whatever that is."""
 _REDS = ("#D62839", "#8C1522", "#E8616E", "#5E0E17", "#F0929B", "#B01E2E", "#F7C0C5")
 
 
 def spread_figure(found: Spread, order: Sequence[int]) -> go.Figure:
-    """Where each model's values lie: darker is more often; the median and the 95th percentile."""
+    """Where each model's values lie: stronger is more often; the median and the 95th percentile."""
     show = _FORMATS.get(found.measure, number)
     names = [found.models[i] for i in order]
     fig = theme.figure(height_of(len(order)) + 40, f"{found.measure} of each model")
@@ -49,7 +51,7 @@ def spread_figure(found: Spread, order: Sequence[int]) -> go.Figure:
             x=found.middle,
             y=places,
             zmin=0,
-            colorscale=[[0, SHADES[0]], [0.3, SHADES[1]], [1, SHADES[2]]],
+            colorscale=_DENSITY,
             showscale=False,
             ygap=2,
             customdata=words,

@@ -19,14 +19,16 @@ NO_CATEGORY = "(none)"
 LEAST_RANGE = 0.2
 
 
-def quality_figure(found: CategoryQuality, order: Sequence[int], most: int = 20) -> go.Figure:
+def quality_figure(
+    found: CategoryQuality, order: Sequence[int], failures_count: bool, most: int = 20
+) -> go.Figure:
     """A row per model, a column per category; grey where nothing was graded."""
     categories = found.categories[:most]
     names = [found.models[i] for i in order]
     fig = theme.figure(height_of(len(order)) + 110, "Quality by model and category")
     places = theme.rows(fig, names, WIDTH, 1)
     columns = [f"column {j}" for j in range(len(categories))]
-    cells = [row[:most] for row in category_means(found, order)]
+    cells = [row[:most] for row in category_means(found, order, failures_count)]
     value = np.array([[e.value for e in row] for row in cells])
     low, high = _range(value)
     words = [

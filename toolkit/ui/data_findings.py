@@ -9,7 +9,7 @@ import streamlit as st
 from toolkit.evaluate.format import count
 from toolkit.logs.profile import Duplicates
 from toolkit.ui.data_view import DataView
-from toolkit.ui.data_words import Finding
+from toolkit.ui.data_warnings import Finding
 from toolkit.ui.text import literal
 
 MOST_MODELS = 8

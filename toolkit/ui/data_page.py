@@ -1,33 +1,20 @@
-"""The sections of the Data page, from the first line to what the log cannot show."""
+"""The words and numbers of the Data page, from the first line to what the log cannot show."""
 
 from __future__ import annotations
-
-from functools import partial
 
 import streamlit as st
 
 from toolkit.evaluate.format import count, number, number_interval, percent, seconds, usd_per_1k
 from toolkit.evaluate.moments import overall_means, share_of
-from toolkit.figures.coverage import MEASURE_WORDS, coverage_figure, measured_figure
-from toolkit.figures.distributions import days_figure, errors_figure, sizes_figure, spread_figure
-from toolkit.figures.heatmap import quality_figure
-from toolkit.logs.profile import MEASURES, WHAT
+from toolkit.logs.profile import MEASURES
 from toolkit.ui import data_tables as tables
 from toolkit.ui import states
-from toolkit.ui.charts import chart
+from toolkit.ui.charts import heading
 from toolkit.ui.data_findings import finding_list
 from toolkit.ui.data_view import BEST, DataView
-from toolkit.ui.data_words import answer, findings, gaps, shape
+from toolkit.ui.data_warnings import findings
+from toolkit.ui.data_words import answer, lacks, shape
 from toolkit.ui.text import bold, literal
-
-MOST_GROUPS = 10
-"""So many values of a column are drawn."""
-_SPREADS = {
-    "latency_s": "Latency",
-    "cost_usd": "Cost",
-    "output_tokens": "Tokens out",
-    "input_tokens": "Tokens in",
-}
 
 
 def first_line(view: DataView) -> None:
@@ -102,144 +89,8 @@ def chosen_models(view: DataView) -> tuple[int, ...]:
     return order if everything else order[:BEST]
 
 
-@st.fragment
-def missing(view: DataView, order: tuple[int, ...]) -> None:
-    """What each model lacks: measures, and stretches of the log."""
-    st.subheader("What is missing", anchor=False)
-    left, right = st.columns([2, 3])
-    with left:
-        chart(
-            "What was measured, by model",
-            measured_figure(view.models, order),
-            "measured",
-            lambda: tables.measured(view.models),
-            note="Share of a model's outcomes; grey is none.",
-        )
-    with right:
-        what = st.session_state.get("coverage-what") or "outcome"
-        chart(
-            "Where in the log",
-            coverage_figure(view.coverage, what, order),
-            "coverage",
-            lambda: tables.blocks(view.coverage, what),
-            note=f"Requests with {MEASURE_WORDS[what]} from each model; grey is none, darker is"
-            " more.",
-        )
-        st.segmented_control(
-            "Show requests with",
-            list(WHAT),
-            default="outcome",
-            key="coverage-what",
-            format_func=lambda one: MEASURE_WORDS[one],
-            required=True,
-            label_visibility="collapsed",
-        )
-
-
-def quality(view: DataView, order: tuple[int, ...]) -> None:
-    """The heatmap of quality, where there is any."""
-    found = view.categories
-    if found is None or not found.n.any():
-        return
-    st.subheader("How good", anchor=False)
-    note = "Mean grade from 0 to 1; grey is not graded. Point at a cell for its interval and n."
-    if len(found.categories) > BEST:
-        note += f" The {BEST} largest of {count(len(found.categories))} categories or more."
-    chart(
-        "Quality by model and category",
-        quality_figure(found, order, BEST),
-        "quality",
-        lambda: tables.categories(found),
-        note=note,
-    )
-
-
-@st.fragment
-def spreads(view: DataView, order: tuple[int, ...]) -> None:
-    """Cost, latency and tokens; errors."""
-    facts = view.models
-    measured = [name for name in _SPREADS if facts.measured[:, MEASURES.index(name)].any()]
-    failing = tuple(i for i in order if facts.failed[i])
-    if not measured and not failing:
-        return
-    st.subheader("How dear, how slow, how often wrong", anchor=False)
-    left, right = st.columns(2)
-    if measured:
-        with left:
-            name = st.session_state.get("spread-what")
-            name = name if name in measured else measured[0]
-            found = view.spread(name)
-            zeros = int(found.zeros.sum())
-            note = "Darker is more often; the dot is the median, the bar the 95th percentile."
-            if zeros:
-                note += f" {count(zeros)} values of exactly 0 are not in the picture."
-            chart(
-                f"{_SPREADS[name]} by model",
-                spread_figure(found, [i for i in order if facts.measured[i, MEASURES.index(name)]]),
-                f"spread-{name}",
-                partial(tables.spread, found),
-                note=note,
-            )
-            st.segmented_control(
-                "Show",
-                measured,
-                default=measured[0],
-                key="spread-what",
-                format_func=lambda one: _SPREADS[one],
-                required=True,
-                label_visibility="collapsed",
-            )
-    with right:
-        if failing:
-            worst = sorted(failing, key=lambda i: -float(1 - facts.error_share[i, 0]))
-            without = len(order) - len(failing)
-            chart(
-                "Errors by model and type",
-                errors_figure(facts, worst),
-                "errors",
-                lambda: tables.errors(facts),
-                note=f"{count(without)} of these models never failed." if without else "",
-            )
-        else:
-            st.success("None of these models failed.", icon=":material/check:")
-
-
-def requests(view: DataView) -> None:
-    """Requests by day and by group."""
-    import pandas as pd
-
-    period, found = view.period, view.groups
-    several = len(period.days) > 1
-    if not several and not found:
-        return
-    st.subheader("What was asked, and when", anchor=False)
-    with st.grid(min(2, several + len(found)), min_column_width=320):
-        if several:
-            chart(
-                "Requests of each day (UTC)",
-                days_figure(period.days, period.requests),
-                "days",
-                lambda: pd.DataFrame({"day": period.days, "requests": period.requests}),
-            )
-        for group in found:
-            frame = pd.DataFrame({group.column: group.names, "requests": group.requests})
-            more = group.distinct - MOST_GROUPS
-            chart(
-                f"Requests by {group.column}",
-                sizes_figure(
-                    ["(none)" if name is None else name for name in group.names[:MOST_GROUPS]],
-                    group.requests[:MOST_GROUPS],
-                ),
-                f"size-{group.column}",
-                partial(pd.DataFrame, frame),
-                note=f"The {MOST_GROUPS} largest of {count(group.distinct)}." if more > 0 else "",
-            )
-
-
 def all_models(view: DataView) -> None:
     """The table of models."""
-    from toolkit.ui.charts import heading
-
     st.subheader("Every model in numbers", anchor=False)
     with st.container(border=True, gap="xsmall"):
         heading("The best first", "models", lambda: tables.models(view))
@@ -248,7 +99,7 @@ def all_models(view: DataView) -> None:
 
 def not_shown(view: DataView) -> None:
     """What this log cannot tell."""
-    states.gaps(gaps(view))
+    states.gaps(lacks(view))
     exact = "Counts, means and percentiles are exact."
     twice = view.duplicates
     if twice is not None and twice.one_in > 1:

@@ -113,13 +113,13 @@ def blocks(cover: Coverage, what: str) -> pd.DataFrame:
     )
 
 
-def categories(found: CategoryQuality) -> pd.DataFrame:
+def categories(found: CategoryQuality, failures_count: bool) -> pd.DataFrame:
     """Quality of each model in each category with its interval."""
     import pandas as pd
 
     rows = []
     for model, means in zip(
-        found.models, category_means(found, range(len(found.models))), strict=True
+        found.models, category_means(found, range(len(found.models)), failures_count), strict=True
     ):
         for category, e in zip(found.categories, means, strict=True):
             rows.append((model, category, e.n, e.value, e.low, e.high))

@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from toolkit.logs import profile as look
+from toolkit.logs.gaps import Kind, kind_of
 from toolkit.ui import loaders
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ class DataView:
         return self._get("rows", key, key)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """``complete``, ``logged`` or ``partial``."""
-        return look.kind_of(self.info.n_requests, self.info.n_models, self.info.n_outcomes)
+        return kind_of(self.info.n_requests, self.info.n_models, self.info.n_outcomes)
 
     @cached_property
     def order(self) -> tuple[int, ...]:

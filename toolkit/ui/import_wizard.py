@@ -16,6 +16,7 @@ from toolkit.errors import DataError
 from toolkit.logs.importers import FORMATS, check_name, import_file, preview
 from toolkit.ui import import_preview as shown
 from toolkit.ui import loaders, states, uploads
+from toolkit.ui.import_files import files, more
 from toolkit.ui.import_mapping import GENERAL, mapping_form
 from toolkit.ui.text import literal
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 REPORT = "import-report"
 """Session key: the report of the last import, until another dataset is chosen."""
 _OPEN, _GO = "import-open", "import-pressed"
-_ENCODINGS = ("utf-16", "latin-1", "cp1252")
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def _dialog() -> None:
 
 def wizard() -> None:
     """Draw as many steps as there is something to say about."""
-    path = _files()
+    path = files()
     if path is None:
         return
     with st.expander("More files and options", icon=":material/tune:"):
-        options, redact = _options()
+        options, redact = more()
     options["format"] = st.session_state.get("import-format")
     place = st.container()
     request = _Request(path, options, redact)
@@ -122,59 +122,6 @@ def _format(found: Preview | DataError) -> None:
 
 def _lines(error: DataError) -> str:
     return "\n".join(f"- {literal(line)}" for line in str(error).splitlines()[:12])
-
-
-def _files() -> Path | None:
-    st.caption(
-        "CSV, JSON or JSON lines (each also .gz), or Parquet: of a gateway, a tracing tool, a"
-        " benchmark, or a table of your own. Several files of one kind are read as one log."
-    )
-    files = st.file_uploader("Log", accept_multiple_files=True, key="import-files")
-    path = uploads.kept(files, "log")
-    if path is None and uploads.paths_allowed():
-        text = st.text_input(
-            "Or a file or folder on this machine",
-            key="import-path",
-            placeholder="/home/me/logs/spend.jsonl",
-            help="Offered as the app runs on your machine. Large logs need no upload this way.",
-        )
-        if text.strip():
-            path = Path(text.strip()).expanduser()
-            if not path.exists():
-                st.error(f"There is no file or folder {literal(path)}.", icon=":material/error:")
-                return None
-    return path
-
-
-def _options() -> tuple[dict[str, Any], bool]:
-    left, right = st.columns(2)
-    found: dict[str, Any] = {}
-    with left:
-        for key, label, help_ in (
-            ("prompts", "Prompts", "More columns of the requests, found by request_id."),
-            ("scores", "Scores", "A file of grades, where the format keeps them apart."),
-            ("drop_prompts", "Prompts to leave out", "Those that stand in this list."),
-        ):
-            one = st.file_uploader(label, key=f"import-{key}", help=help_)
-            found[key] = uploads.kept([one] if one else [], key)
-    with right:
-        redact = st.checkbox(
-            "Mask personal data",
-            key="import-redact",
-            help="E-mail addresses, phone and card numbers, IBANs and keys, before anything is"
-            " stored. The preview shows the log as it is.",
-        )
-        found["estimate_costs"] = st.checkbox(
-            "Estimate missing costs from list prices",
-            value=True,
-            key="import-estimate",
-            help="They are marked as estimated.",
-        )
-        encoding = st.selectbox(
-            "Encoding", ["UTF-8, or as the file says", *_ENCODINGS], key="import-encoding"
-        )
-        found["encoding"] = encoding if encoding in _ENCODINGS else None
-    return found, redact
 
 
 def _with_mapping(request: _Request) -> Preview | DataError:

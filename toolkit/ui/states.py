@@ -91,7 +91,7 @@ def no_dataset() -> None:
     )
     if example := _example():
         st.button(
-            f"Begin with {literal(example.name)}",
+            f"Begin with the example, {literal(example.name)}",
             key="example",
             icon=":material/play_arrow:",
             type="primary",

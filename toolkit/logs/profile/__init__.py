@@ -19,7 +19,7 @@ from toolkit.logs.profile.grouping import (
 )
 from toolkit.logs.profile.models import MEASURES, ModelFacts, model_facts
 from toolkit.logs.profile.repeats import Duplicates, Repeated, duplicates
-from toolkit.logs.profile.source import Source, kind_of, opened
+from toolkit.logs.profile.source import Source, opened
 from toolkit.logs.profile.spreads import QUANTILES, Spread, spread
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "coverage",
     "duplicates",
     "groups",
-    "kind_of",
     "model_facts",
     "odd_rows",
     "oddities",

@@ -11,8 +11,9 @@ from toolkit.logs.profile.models import MEASURES
 from toolkit.logs.profile.source import Source
 
 MOST_BLOCKS = 200
-WHAT = ("outcome", *MEASURES)
-"""What a cell can hold: an outcome at all, and each measured number."""
+WHAT = ("outcome", *MEASURES, "error")
+"""What a cell can hold: an outcome at all, each measured number (quality: a graded answer), an
+error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,23 @@ class Coverage:
     size: NDArray[np.int64]
     """(b,) requests of each block."""
     count: NDArray[np.int64]
-    """(6, m, b) how many of the requests of a block have each of WHAT from a model."""
+    """(7, m, b) how many of the requests of a block have each of WHAT from a model."""
 
     def share(self, what: str) -> NDArray[np.float64]:
-        """(m, b) share of the requests of a block that have it."""
-        return np.asarray(self.count[WHAT.index(what)] / self.size)
+        """(m, b) share of a block's requests that have it; of its outcomes, for errors."""
+        held = self.count[WHAT.index(what)]
+        return np.asarray(held / (np.maximum(self.count[0], 1) if what == "error" else self.size))
+
+    def joined(self, least: int) -> Coverage:
+        """The same in blocks of at least so many requests, but for the last."""
+        step = -(-least // int(self.size.min(initial=least))) if self.size.size else 1
+        starts = np.arange(0, self.size.size, step)
+        return Coverage(
+            self.models,
+            self.first[starts],
+            np.add.reduceat(self.size, starts),
+            np.add.reduceat(self.count, starts, axis=2),
+        )
 
     @property
     def middle(self) -> NDArray[np.float64]:
@@ -41,10 +54,11 @@ def coverage(source: Source) -> Coverage:
     """One pass over the outcomes; at most 200 blocks."""
     n, m = source.n_requests, source.n_models
     blocks = min(MOST_BLOCKS, n)
-    counts = ", ".join(f"count({c})" for c in MEASURES)
+    counts = ", ".join(f"count({c})" for c in MEASURES[1:])
     model, block, *found = source.columns_of(
         f"SELECT model_ix, CAST(request_ix AS BIGINT) * {blocks} // {max(n, 1)} AS block,"  # noqa: S608 -- numbers and names of ours
-        f" count(*), {counts} FROM {source.outcomes} GROUP BY ALL"
+        f" count(*), count(quality) FILTER (error = 0), {counts},"
+        f" count(*) FILTER (error <> 0) FROM {source.outcomes} GROUP BY ALL"
     )
     count = np.zeros((len(WHAT), m, blocks), np.int64)
     for i, values in enumerate(found):

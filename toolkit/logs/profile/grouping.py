@@ -53,11 +53,13 @@ class CategoryQuality:
     categories: tuple[str | None, ...]
     """(g) the most frequent first, at most 60; None stands for requests without one."""
     n: NDArray[np.int64]
-    """(m, g) measured values"""
+    """(m, g) answers with a grade"""
     total: NDArray[np.float64]
-    """(m, g) their sum"""
+    """(m, g) sum of the grades"""
     squares: NDArray[np.float64]
-    """(m, g) the sum of their squares"""
+    """(m, g) sum of their squares"""
+    failed: NDArray[np.int64]
+    """(m, g) outcomes with an error; see ``models.py`` for when they count as quality 0"""
 
 
 def groups(source: Source) -> tuple[Groups, ...]:
@@ -98,7 +100,7 @@ def category_quality(source: Source, categories: Groups) -> CategoryQuality:
     """Quality by model and category; joins outcomes and requests a stripe at a time."""
     names = categories.names
     place = {name: i for i, name in enumerate(names)}
-    cells = np.zeros((3, source.n_models, len(names)))
+    cells = np.zeros((4, source.n_models, len(names)))
     column = source.text(CATEGORY)
     few, parameters = "", {}
     if categories.distinct > len(names):
@@ -107,12 +109,16 @@ def category_quality(source: Source, categories: Groups) -> CategoryQuality:
     for start in range(0, source.n_requests, STRIPE):
         stop = start + STRIPE
         for model, name, *sums in source.rows(
-            "SELECT model_ix, name, count(quality), coalesce(sum(quality), 0),"  # noqa: S608 -- our own names
-            " coalesce(sum(quality * quality), 0) FROM"
-            f" (FROM {source.outcomes} WHERE request_ix >= {start} AND request_ix < {stop}) o JOIN"
+            "SELECT model_ix, name, count(grade), coalesce(sum(grade), 0),"  # noqa: S608 -- our own names
+            " coalesce(sum(grade * grade), 0), count(*) FILTER (error <> 0) FROM"
+            " (SELECT *, CASE WHEN error = 0 THEN quality END AS grade"
+            f"  FROM {source.outcomes} WHERE request_ix >= {start} AND request_ix < {stop}) JOIN"
             f" (SELECT ix, {column} AS name FROM {source.requests}"
             f"  WHERE ix > {start} AND ix <= {stop}) ON ix = request_ix + 1{few} GROUP BY ALL",
             parameters,
         ):
             cells[:, model, place[name]] += sums
-    return CategoryQuality(source.models, names, cells[0].astype(np.int64), cells[1], cells[2])
+    n, total, squares, failed = cells
+    return CategoryQuality(
+        source.models, names, n.astype(np.int64), total, squares, failed.astype(np.int64)
+    )

@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError
 from toolkit.logs import store
 from toolkit.logs.dataset import Dataset
+from toolkit.logs.gaps import Kind, kind_of
 from toolkit.schema import TIMESTAMP
-
-Kind = str
-"""``complete`` (every model on every request), ``logged`` (one model per request), ``partial``."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +97,6 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
-
-
-def kind_of(n_requests: int, n_models: int, n_outcomes: int) -> Kind:
-    """The kind of a log by its counts; every request has at least one outcome."""
-    if n_outcomes == n_requests * n_models:
-        return "complete"
-    return "logged" if n_outcomes == n_requests else "partial"
 
 
 @contextmanager
