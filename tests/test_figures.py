@@ -8,6 +8,8 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.app_home import NASTY, TIERED, shop
 from toolkit import figures
@@ -21,7 +23,7 @@ from toolkit.evaluate.breakdown import (
 )
 from toolkit.evaluate.compare import compare
 from toolkit.evaluate.flows import flows
-from toolkit.figures import theme
+from toolkit.figures import labels, theme
 from toolkit.logs.datasets import dataset_from_frame
 from toolkit.policy.loading import parse_policy
 from toolkit.policy.model import Policy
@@ -204,3 +206,21 @@ def test_results_show_themselves(one):
     base = replay(Policy.single("large-1"), one.dataset)
     for result in (one, one.summary(), compare(base, one), one.trace(0)):
         assert isinstance(result.figure(), go.Figure)
+
+
+@given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 200)), min_size=1, max_size=12))
+def test_labels_cover_neither_markers_nor_each_other(at):
+    """Whatever stands where, no two labels overlap, and none lies over a marker."""
+    names = [f"a-model-{i}" for i in range(len(at) - len(at) // 4)]
+    found = labels.places(at, names, 400)
+    boxes = [
+        labels.label_box(found[n], p, n) for p, n in zip(at, names, strict=False) if n in found
+    ]
+    marks = [(x - labels.MARK, y - labels.MARK, x + labels.MARK, y + labels.MARK) for x, y in at]
+    for i, box in enumerate(boxes):
+        assert not any(labels.overlap(box, other) for other in [*boxes[:i], *marks])
+
+
+def test_a_label_alone_has_room():
+    """A single marker has its name above."""
+    assert labels.places([(200, 100)], ["alone"], 400) == {"alone": "top center"}

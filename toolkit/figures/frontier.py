@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import plotly.graph_objects as go
 
@@ -13,27 +12,14 @@ from toolkit.evaluate.format import count, number_interval, seconds_interval, us
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.summary import Summary
 from toolkit.figures import theme
+from toolkit.figures.labels import places
 from toolkit.policy.model import Goals
 
 _SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
 DECADES = 30
 """A cost axis is logarithmic where the largest is this many times the smallest."""
 WIDE, HIGH = 450.0, 210.0
-"""The plot in pixels, as far as labels need to know, then a letter, a line and half a marker."""
-LETTER, LINE, MARK = 6.4, 14.0, 8.0
-PLACES = (
-    "top center",
-    "bottom center",
-    "middle right",
-    "middle left",
-    "top right",
-    "top left",
-    "bottom right",
-    "bottom left",
-)
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, bottom, right and top, in pixels."""
-Sides: TypeAlias = dict[str, str]
+"""The plot in pixels, for the room that labels need."""
 FEW = 10
 """Up to so many single models each have their name beside them."""
 
@@ -60,11 +46,11 @@ def frontier_figure(
     costs = [row.cost_usd_per_1k.value for row in rows] + [summary.cost_usd_per_1k.value]
     positive = [c for c in costs if c > 0]
     log = bool(positive) and min(costs) > 0 and max(positive) > DECADES * min(positive)
-    sides = _sides([row for row in rows if row.name in named], summary, used, log)
-    _points(fig, singles, "single models", colours, sides)
+    labels = _places([row for row in rows if row.name in named], summary, used, log)
+    _points(fig, singles, "single models", colours, labels)
     for row in rows:
         if row.kind != "single":
-            _points(fig, [row], row.name, {}, sides)
+            _points(fig, [row], row.name, {}, labels)
     _policy(fig, summary)
     fig.update_xaxes(
         title="cost per 1,000 requests, USD" + (" (logarithmic)" if log else ""),
@@ -88,7 +74,7 @@ def _points(
     rows: list[Baseline],
     name: str,
     colours: Mapping[str, str],
-    sides: Mapping[str, str],
+    labels: Mapping[str, str],
 ) -> None:
     many = len(rows) > FEW
     fig.add_trace(
@@ -97,16 +83,16 @@ def _points(
             y=[row.quality.value for row in rows],
             name=theme.plain(name),
             mode="markers+text",
-            text=[theme.plain(row.name) if row.name in sides else "" for row in rows],
-            textposition=[sides.get(row.name, "top center") for row in rows],
+            text=[theme.plain(row.name) if row.name in labels else "" for row in rows],
+            textposition=[labels.get(row.name, "top center") for row in rows],
             textfont={"size": 12},
             cliponaxis=False,
             marker={
                 "symbol": [_SYMBOLS[row.kind] for row in rows],
-                "size": [9 if many and row.name not in sides else 12 for row in rows],
+                "size": [9 if many and row.name not in labels else 12 for row in rows],
                 "color": [colours.get(row.name, theme.NEUTRAL) for row in rows],
                 "line": {"width": 2},
-                "opacity": [0.6 if many and row.name not in sides else 1 for row in rows],
+                "opacity": [0.6 if many and row.name not in labels else 1 for row in rows],
             },
             customdata=[
                 _hover(row.name, row.quality, row.cost_usd_per_1k, row.latency_mean_s)
@@ -117,49 +103,26 @@ def _points(
     )
 
 
-def _sides(rows: list[Baseline], summary: Summary, used: tuple[str, ...], log: bool) -> Sides:
-    """Where each label stands so that it covers no marker and no other label.
+def _places(
+    rows: list[Baseline], policy: Summary, used: tuple[str, ...], log: bool
+) -> dict[str, str]:
+    """Where labels stand; those of the policy's models choose first, then the better ones.
 
-    Those of the policy's models choose first; where there is no room, the name is in the hover
-    alone. Sizes are those of the usual card: the browser's differ a little.
+    Sizes are those of the usual card: the browser's differ a little.
     """
-    scale = math.log10 if log else float
-    ends = [(r.cost_usd_per_1k.value, r.quality.value) for r in rows]
-    ends.append((summary.cost_usd_per_1k.value, summary.quality.value))
     if not rows:
         return {}
+    rows = sorted(rows, key=lambda row: (row.name not in used, -row.quality.value))
+    ends = [(row.cost_usd_per_1k.value, row.quality.value) for row in rows]
+    ends.append((policy.cost_usd_per_1k.value, policy.quality.value))
+    scale = math.log10 if log else float
     costs = [scale(cost) for cost, _ in ends if not math.isnan(cost)]
-    left, right = min(costs), max(costs)
+    left, right = 0.0, 1.05 * max(costs)
     if log:
-        left, right = left - math.log10(2), right + math.log10(3)
-    else:
-        left, right = 0.0, 1.05 * right
-    at = [((scale(c) - left) / ((right - left) or 1) * WIDE, q * HIGH) for c, q in ends]
-    taken = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in at]
-    sides = {}
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].name not in used, -ends[i][1]))
-    for i in order:
-        for place in PLACES:
-            box = _label(place, *at[i], LETTER * len(rows[i].name))
-            if box[0] < 0 or box[2] > WIDE or any(_overlap(box, other) for other in taken):
-                continue
-            taken.append(box)
-            sides[rows[i].name] = place
-            break
-    return sides
-
-
-def _label(place: str, x: float, y: float, width: float) -> Box:
-    """The box of a label of this width beside a marker."""
-    vertical, horizontal = place.split()
-    low = y + {"top": MARK + 1, "middle": -LINE / 2, "bottom": -MARK - 1 - LINE}[vertical]
-    beside = MARK + 1 if vertical == "middle" else 0
-    start = {"right": x + beside, "left": x - beside - width, "center": x - width / 2}[horizontal]
-    return start, low, start + width, low + LINE
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        left, right = min(costs) - math.log10(2), max(costs) + math.log10(3)
+    wide = (right - left) or 1.0
+    at = [((scale(cost) - left) / wide * WIDE, quality * HIGH) for cost, quality in ends]
+    return places(at, [row.name for row in rows], WIDE)
 
 
 def _policy(fig: go.Figure, summary: Summary) -> None:
