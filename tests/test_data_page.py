@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app_home import NASTY, make_home, shop
 from tests.test_pages import ROOT, opened, said, texts
+from toolkit.errors import DataError
 from toolkit.logs import store
 from toolkit.logs.datasets import load_dataset, load_folder
 from toolkit.logs.exporters import read_folder
@@ -287,7 +288,7 @@ def test_a_path_is_taken_only_where_the_app_is_ones_own(home, monkeypatch):
     app.run()
     app.button(key="open-import").click().run()
     app.text_input(key="import-path").set_value("/nowhere/log.csv").run()
-    assert "There is no file or folder /nowhere/log.csv." in said(app)
+    assert "/nowhere/log.csv: there is no such file or folder" in said(app)
     app.text_input(key="import-path").set_value(str(write(home, "here.csv", LOG))).run()
     assert "6 rows = 5 stored" in said(app)
 
@@ -299,6 +300,18 @@ def test_uploads_of_any_name_become_plain_different_files():
     assert len(set(names)) == 5
     assert all("/" not in n and not n.startswith(".") and len(n) < 140 for n in names)
     assert names[4].endswith(".csv.gz")
+
+
+def test_hidden_files_are_not_read_by_their_path(tmp_path):
+    """Settings and keys lie in hidden folders; a link into one is no way around."""
+    (tmp_path / ".secret").mkdir()
+    (tmp_path / ".secret" / "keys.json").write_text("{}", "utf-8")
+    (tmp_path / "open.json").symlink_to(tmp_path / ".secret" / "keys.json")
+    for name in (".secret/keys.json", "open.json", ".secret"):
+        with pytest.raises(DataError, match="hidden files and folders are not read"):
+            uploads.local(str(tmp_path / name))
+    with pytest.raises(DataError, match="there is no such file"):
+        uploads.local("\0")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def quality_figure(
     """A row per model, a column per category; grey where nothing was graded."""
     categories = found.categories[:most]
     names = [found.models[i] for i in order]
-    fig = theme.figure(height_of(len(order)) + 110, "Quality by model and category")
+    fig = theme.figure(height_of(len(order)) + 90, "Quality by model and category")
     places = theme.rows(fig, names, WIDTH, 1)
     columns = [f"column {j}" for j in range(len(categories))]
     cells = [row[:most] for row in category_means(found, order, failures_count)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from toolkit.evaluate.format import count, percent
 from toolkit.logs.gaps import gaps
@@ -16,12 +16,15 @@ NEARLY_ALL = 0.95
 _WORDS = {"quality": "quality", "cost_usd": "cost", "latency_s": "latency", "tokens": "tokens"}
 
 
-def answer(view: DataView, found: Iterable[Finding]) -> str:
+def answer(view: DataView, found: Sequence[Finding]) -> str:
     """The shape, the kind and what was measured; then how much there is to look at."""
     serious = sum(one.serious for one in found)
+    notes = len(found) - serious
     look = f"{_n(serious, 'thing')} to look at before you trust it."
     if not serious:
-        look = "Nothing odd was found."
+        look = "Nothing odd was found" + (
+            f"; {_n(notes, 'thing')} worth knowing." if notes else "."
+        )
     return f"{shape(view)} {measured(view.models)} {look}"
 
 

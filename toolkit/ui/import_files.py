@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from toolkit.errors import DataError
 from toolkit.ui import uploads
 from toolkit.ui.text import literal
 
@@ -29,10 +30,10 @@ def files() -> Path | None:
             help="Offered as the app runs on your machine. Large logs need no upload this way.",
         )
         if text.strip():
-            path = Path(text.strip()).expanduser()
-            if not path.exists():
-                st.error(f"There is no file or folder {literal(path)}.", icon=":material/error:")
-                return None
+            try:
+                path = uploads.local(text.strip())
+            except DataError as error:
+                st.error(literal(error), icon=":material/error:")
     return path
 
 

@@ -84,6 +84,22 @@ def paths_allowed() -> bool:
     return st.get_option("server.address") in _LOOPBACK and st.context.ip_address is None
 
 
+def local(text: str) -> Path:
+    """A file or folder of this machine; DataError where it is not there, or hidden.
+
+    Hidden ones hold settings and keys, which a preview would show to whoever else can reach the
+    app on this machine.
+    """
+    path = Path(text).expanduser()
+    try:
+        path = path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        raise DataError(f"{text}: there is no such file or folder") from None
+    if any(part.startswith(".") for part in path.parts):
+        raise DataError(f"{text}: hidden files and folders are not read here; copy the log first")
+    return path
+
+
 def column_names(path: Path, encoding: str | None) -> tuple[str, ...]:
     """The columns of a log of any format; none where it cannot be read at all."""
     from toolkit.logs.files import gather, in_utf8
