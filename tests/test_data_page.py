@@ -245,6 +245,19 @@ def test_columns_of_ones_own_are_named_in_the_form(home):
     assert load_dataset("own").models == ("large", "small")
 
 
+def test_prompts_come_from_a_second_file_and_are_masked(home):
+    """The files and options beside the log reach the importer."""
+    app = upload(page(), "with prompts.csv", LOG)
+    prompts = "request_id,prompt\nr1,write to ann@example.com\nr2,hello\nr3,hi\n"
+    app.file_uploader(key="import-prompts").upload("p.csv", prompts.encode(), "text/csv").run()
+    app.checkbox(key="import-redact").check().run()
+    assert not app.exception
+    app.button(key="import-go").click().run()
+    kept = load_dataset("with-prompts").column("prompt").to_pylist()
+    assert "hello" in kept
+    assert not any("ann@example.com" in text for text in kept)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said_of_it"),
     [

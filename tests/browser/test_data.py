@@ -69,6 +69,28 @@ def test_from_upload_to_heatmap(page, server, tmp_path):  # noqa: F811
     expect(page.get_by_role("heading", level=4)).to_contain_text("my-journey: 40 requests")
 
 
+def test_columns_of_models_are_named_by_a_pattern(page, server, tmp_path):  # noqa: F811
+    """A table with columns for each model is read by patterns that are typed into the form."""
+    log = tmp_path / "wide.csv"
+    log.write_text("id,gpt_ok,claude_ok,gpt_ms,claude_ms\nq1,1,0,200,300\n", "utf-8")
+    open_page(page, f"{server.url}/data?dataset=shop")
+    page.get_by_role("button", name="Import a log").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").first.set_input_files(log)
+    expect(dialog.get_by_text("This cannot be imported yet")).to_be_visible()
+    for label, column in (
+        ("Request", "id"),
+        ("Quality, 0 to 1", "{model}_ok"),
+        ("Latency, milliseconds", "{model}_ms"),
+    ):
+        box = dialog.get_by_role("combobox", name=label, exact=True)
+        box.fill(column)
+        box.press("Enter")
+        expect(box).to_have_value(column)
+    expect(dialog.get_by_text("1 row = 1 stored")).to_be_visible()
+    expect(dialog.get_by_text("1 request, 2 models and 2 outcomes")).to_be_visible()
+
+
 def test_what_is_wrong_with_a_file_is_a_sentence(page, server, tmp_path):  # noqa: F811
     """A file that is no log leaves the wizard open with the reason, and closes without a trace."""
     log = tmp_path / f"{NASTY.replace('/', '')[:60]}.csv"

@@ -20,10 +20,10 @@ def answer(view: DataView, found: Sequence[Finding]) -> str:
     """The shape, the kind and what was measured; then how much there is to look at."""
     serious = sum(one.serious for one in found)
     notes = len(found) - serious
-    look = f"{_n(serious, 'thing')} to look at before you trust it."
+    look = f"{plural(serious, 'thing')} to look at before you trust it."
     if not serious:
         look = "Nothing odd was found" + (
-            f"; {_n(notes, 'thing')} worth knowing." if notes else "."
+            f"; {plural(notes, 'thing')} worth knowing." if notes else "."
         )
     return f"{shape(view)} {measured(view.models)} {look}"
 
@@ -39,10 +39,11 @@ def shape(view: DataView) -> str:
     }[view.kind]
     if info.n_models == 1:
         kind = "its only model answered every request"
-    return f"{_n(info.n_requests, 'request')}, {_n(info.n_models, 'model')}; {kind}."
+    return f"{plural(info.n_requests, 'request')}, {plural(info.n_models, 'model')}; {kind}."
 
 
-def _n(number: int, word: str) -> str:
+def plural(number: int, word: str) -> str:
+    """``1 row``, ``1,700 rows``."""
     return f"{count(number)} {word}" + ("" if number == 1 else "s")
 
 

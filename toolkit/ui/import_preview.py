@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit.evaluate.format import count
+from toolkit.ui.data_words import plural
 from toolkit.ui.text import csv, literal
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _CHARS = 200
 
 def rows_word(found: Preview) -> str:
     """``9,900 rows``."""
-    return f"{count(found.n_stored)} row{'' if found.n_stored == 1 else 's'}"
+    return plural(found.n_stored, "row")
 
 
 def title(text: str) -> str:
@@ -36,15 +37,15 @@ def counts(found: Preview) -> None:
     """The format, and where every row goes."""
     st.markdown(
         f"**{literal(title(found.title))}**: {literal(sum_of_rows(found))} That makes"
-        f" {count(found.n_requests)} requests, {count(found.n_models)} models and"
-        f" {count(found.n_outcomes)} outcomes: {_KINDS[found.kind]}."
+        f" {plural(found.n_requests, 'request')}, {plural(found.n_models, 'model')} and"
+        f" {plural(found.n_outcomes, 'outcome')}: {_KINDS[found.kind]}."
     )
 
 
 def sum_of_rows(done: Preview | ImportReport) -> str:
     """``10,000 rows = 9,900 stored + 100 rejected + 0 left out.``"""  # noqa: D415
     return (
-        f"{count(done.n_rows)} rows = {count(done.n_stored)} stored + {count(done.n_rejected)}"
+        f"{plural(done.n_rows, 'row')} = {count(done.n_stored)} stored + {count(done.n_rejected)}"
         f" rejected + {count(done.n_left_out)} left out."
     )
 
