@@ -179,8 +179,8 @@ def _of_outages(cover: Coverage, facts: ModelFacts) -> list[Finding]:
     return [
         Finding(
             "Stretches of the log in which a model mostly failed",
-            "An outage, a limit that was reached or, in a log that is sorted, a kind of request that"
-            " the model cannot do. They are seen under «Where in the log», with errors. The number"
+            "An outage, a limit that was reached or, in a sorted log, a kind of request that the"
+            " model cannot do. They are seen under «Where in the log», with errors. The number"
             " beside a model is that of its stretches.",
             False,
             failed,
