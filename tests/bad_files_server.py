@@ -23,6 +23,13 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that hang up, as some tests mean them to."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 @dataclass
 class FileServer:
     """Files by path, and the faults that the next requests meet, in order."""
@@ -97,7 +104,7 @@ def bad_files() -> Iterator[FileServer]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- as inherited
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
