@@ -214,7 +214,7 @@ def test_a_log_is_uploaded_looked_at_imported_and_chosen(home):
     app = upload(page(), "my log.csv", LOG)
     text = said(app)
     assert "6 rows = 5 stored + 1 rejected + 0 left out." in text
-    assert app.selectbox(key="import-format").options[0] == "Long table, by its columns"
+    assert "Found: Long table." in text
     rejected = next(d.value for d in app.dataframe if "reason" in d.value)
     assert rejected["line"].tolist() == [4]
     assert "quality" in rejected["reason"][0]

@@ -47,9 +47,7 @@ def test_from_upload_to_heatmap(page, server, tmp_path):  # noqa: F811
     dialog = page.get_by_role("dialog")
     dialog.locator("input[type=file]").first.set_input_files(log)
     expect(dialog.get_by_text("80 rows = 79 stored + 1 rejected + 0 left out.")).to_be_visible()
-    expect(dialog.get_by_role("combobox", name="Format")).to_have_value(
-        "Long table, by its columns"
-    )
+    expect(dialog.get_by_text("Found: Long table.")).to_be_visible()
     dialog.get_by_role("tab", name="Rejected (1)").click()
     expect(dialog.get_by_text("They will not be stored")).to_be_visible()
     expect(dialog.get_by_label("Name of the dataset")).to_have_value("my-journey")

@@ -105,19 +105,19 @@ def wizard() -> None:
 def _format(found: Preview | DataError) -> None:
     """The format: found by the columns, or chosen."""
     titles = {one.name: shown.title(one.title) for one in FORMATS}
-    detected = "Find out by its columns"
-    others: tuple[str, ...] = ()
-    if not isinstance(found, DataError) and st.session_state.get("import-format") is None:
-        detected, others = f"{titles[found.format]}, by its columns", found.alternatives
+    # The words for an option must stay: the browser names its choice by them.
     st.selectbox(
         "Format",
         [None, *titles],
         key="import-format",
-        format_func=lambda name: titles.get(name, detected),
+        format_func=lambda name: titles.get(name, "Find out by its columns"),
         width=360,
     )
-    if others:
-        st.caption(f"It could also be: {', '.join(titles[name] for name in others)}.")
+    if isinstance(found, DataError) or st.session_state.get("import-format") is not None:
+        return
+    others = ", ".join(titles[name] for name in found.alternatives)
+    also = f" It could also be: {others}." if others else ""
+    st.caption(f"Found: {titles[found.format]}.{also}")
 
 
 def _lines(error: DataError) -> str:
