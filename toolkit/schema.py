@@ -42,6 +42,10 @@ class ErrorType(IntEnum):
     BUDGET = 10
     CANCELLED = 11
     UNKNOWN = 12
+    # No call was made: only the machine says these, no log and no policy does.
+    BREAKER_OPEN = 13
+    SHED = 14
+    UNSUPPORTED = 15
 
     @property
     def label(self) -> str:
@@ -49,8 +53,10 @@ class ErrorType(IntEnum):
         return self.name.lower()
 
 
-ERROR_LABELS: tuple[str, ...] = tuple(e.label for e in ErrorType if e is not ErrorType.NONE)
-"""Every error name a policy may use."""
+ERROR_LABELS: tuple[str, ...] = tuple(
+    e.label for e in ErrorType if ErrorType.NONE < e <= ErrorType.UNKNOWN
+)
+"""Every error name that a log or a policy may use, in the order of their codes from 1."""
 
 TRANSIENT: tuple[ErrorType, ...] = (
     ErrorType.TIMEOUT,

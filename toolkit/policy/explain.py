@@ -47,9 +47,12 @@ def show(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+_MARKS = {"<model>", "<degrade>", "<stale>", "[key]"}
+
+
 def dotted(keys: Iterable[object]) -> str:
     """A place as a dotted key, without the marks of the two kinds of step and of mapping keys."""
-    return ".".join(str(k) for k in keys if str(k) not in {"<model>", "<degrade>", "[key]"})
+    return ".".join(str(k) for k in keys if str(k) not in _MARKS)
 
 
 def _problem(details: ErrorDetails) -> Problem:
@@ -104,6 +107,7 @@ _LIMITS = {
     "less_than_equal": ("is out of range", "{} or less"),
     "literal_error": ("is none of the possible values", "{}"),
     "too_short": ("is empty", "at least one entry"),
+    "too_long": ("is too long", "at most {} entries"),
     "string_too_short": ("is empty", "at least one character"),
     "string_too_long": ("is too long", "{} characters"),
 }
@@ -141,6 +145,20 @@ def _written_at(place: tuple[int | str, ...]) -> type[BaseModel]:
             found = model.Goal
         case ("models", _):
             found = model.Model
+        case ("models", _, "breaker"):
+            found = model.Breaker
+        case ("models", _, "limits"):
+            found = model.Limits
+        case ("requires", _):
+            found = Condition
+        case ("requires", _, *_):
+            found = Tests
+        case ("cache",):
+            found = model.Cache
+        case ("retry_budget",):
+            found = model.RetryBudget
+        case ("shedding",):
+            found = model.Shedding
         case ("routes", _):
             found = model.Route
         case ("routes", _, "split", _):
@@ -153,6 +171,16 @@ def _written_at(place: tuple[int | str, ...]) -> type[BaseModel]:
             found = model.Chain
         case ("chains", _, "steps", _, "<degrade>"):
             found = model.DegradeStep
+        case ("chains", _, "steps", _, "<stale>"):
+            found = model.StaleStep
+        case ("chains", _, "steps", _, "<model>" | "hedge", "hedge") | (
+            "chains",
+            _,
+            "steps",
+            _,
+            "hedge",
+        ):
+            found = model.Hedge
         case ("chains", _, "steps", *_):
             found = model.ModelStep
     return found

@@ -26,7 +26,7 @@ def problems(data: Any) -> list[Problem]:
             for where, name in _chain_uses(data)
             if name not in chains
         ]
-    return [*found, *_dead_rules(data)]
+    return [*found, *_protection(data), *_dead_rules(data)]
 
 
 def _items(value: Any) -> list[tuple[Any, dict[str, Any]]]:
@@ -96,14 +96,47 @@ def _steps(data: dict[str, Any]) -> Iterator[Problem]:
                     "a step after a degrade step",
                     "a degrade step only at the end",
                 )
-            if "degrade" in step:
+            if step.get("degrade") == "stale_cache":
+                if not isinstance(data.get("cache"), dict):
+                    yield Problem(
+                        "there is no cache to look into",
+                        f"{where}.degrade",
+                        "'stale_cache'",
+                        "a policy with cache, such as cache: {stale_if_error_s: 86400}",
+                    )
+            elif "degrade" in step:
                 answered = i if answered is None else answered
-            elif isinstance(asked, str) and isinstance(models, dict) and asked not in models:
+            elif isinstance(models, dict):
+                hedge = step.get("hedge")
+                second = hedge.get("model") if isinstance(hedge, dict) else None
+                for key, name_ in (("model", asked), ("hedge.model", second)):
+                    if isinstance(name_, str) and name_ not in models:
+                        yield Problem(
+                            "unknown model",
+                            f"{where}.{key}",
+                            repr(name_),
+                            did_you_mean(name_, models) or "no model",
+                        )
+
+
+def _protection(data: dict[str, Any]) -> Iterator[Problem]:
+    """Settings that name something which is not there."""
+    shedding = data.get("shedding")
+    if isinstance(shedding, dict) and shedding.get("limits") and not shedding.get("priority_by"):
+        yield Problem(
+            "does not say which column the limits are for", "shedding.priority_by", "", "a column"
+        )
+    requires = data.get("requires")
+    known = list(requires) if isinstance(requires, dict) else []
+    for name, model in _items(data.get("models")):
+        supports = model.get("supports")
+        for one in supports if isinstance(supports, list) else []:
+            if isinstance(one, str) and one not in known:
                 yield Problem(
-                    "unknown model",
-                    f"{where}.model",
-                    repr(asked),
-                    did_you_mean(asked, models) or "no model",
+                    "nothing requires this",
+                    f"models.{name}.supports",
+                    repr(one),
+                    did_you_mean(one, known) or "no names, as the policy has no requires",
                 )
 
 
