@@ -295,7 +295,9 @@ class Shedding(Written):
     """Most requests in progress at which another is taken."""
     priority_by: Name | None = None
     """Request column whose values have limits of their own."""
-    limits: dict[Name, Annotated[StrictInt, Field(ge=0, le=1_000_000)]] = {}
+    limits: dict[Name, Annotated[StrictInt, Field(ge=0, le=1_000_000)]] = Field(
+        default_factory=dict
+    )
     """Such limits, by value; other values have ``max_in_progress``."""
 
 
@@ -339,7 +341,7 @@ class Policy(Written):
     shedding: Shedding | None = None
     daily_cost_usd: Positive | None = None
     """Once this much is spent on a day (UTC), no model is asked until the next."""
-    requires: dict[Name, Condition] = {}
+    requires: dict[Name, Condition] = Field(default_factory=dict)
     """What some requests need of a model, such as tools or a region, and which requests."""
     routes: tuple[Route, ...] = ()
     """The first rule that matches wins."""
