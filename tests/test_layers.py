@@ -2,7 +2,7 @@
 
 Imports point upwards only, so that what decides never depends on what shows::
 
-    schema, errors ← policy, logs ← learn ← engine ← evaluate, gateways ← figures ← ui
+    schema, errors ← policy, logs ← learn, scenarios ← engine ← evaluate, gateways ← figures ← ui
                    ← pages, app, notebooks, cli
 
 A module imports its own package and the layers below; neighbours on one layer do not know each
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"schema", "errors"},
     {"policy", "logs"},
-    {"learn"},
+    {"learn", "scenarios"},
     {"engine"},
     {"evaluate", "gateways"},
     {"figures"},
