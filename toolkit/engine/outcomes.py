@@ -65,6 +65,10 @@ class Observed(NamedTuple):
     """(2 m + 1,) of each model: first its answered rows, then its transient errors"""
     pool: NDArray[np.int32]
     """rows of the dataset, indexed by pool_start"""
+    output_tokens: NDArray[np.float64]
+    """(n, m) NaN where not measured"""
+    request_tokens: NDArray[np.float64]
+    """(n,) the requests' column input_tokens, NaN where unknown"""
 
 
 class Outcome(NamedTuple):
