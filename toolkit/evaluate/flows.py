@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.policy.model import DegradeStep
+from toolkit.policy.model import ModelStep, Step
 from toolkit.schema import Status
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Flows:
     """(l,) the step failed and the next one was asked"""
 
 
+def _step_name(step: Step) -> str:
+    return step.model if isinstance(step, ModelStep) else step.degrade.replace("_", " ")
+
+
 def flows(replay: Replay) -> Flows:
     """Count the requests on every link that any took."""
     policy, n = replay.policy, len(replay.status)
@@ -62,10 +66,7 @@ def flows(replay: Replay) -> Flows:
         Node("requests", "requests"),
         *(Node("rule", name) for name in rules),
         *(Node("chain", name) for name in chains),
-        *(
-            Node("step", "message" if isinstance(step, DegradeStep) else step.model, name, i + 1)
-            for name, i, step in steps
-        ),
+        *(Node("step", _step_name(step), name, i + 1) for name, i, step in steps),
         *(Node("end", status.label) for status in Status),
     ]
     first_chain = 1 + len(rules)

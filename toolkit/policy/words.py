@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.policy.conditions import Condition
-from toolkit.policy.model import DegradeStep, Goals, ModelStep, Route
+from toolkit.policy.model import DegradeStep, Goals, Route, StaleStep, Step
 
 _OPERATORS = {
     "eq": "is",
@@ -32,13 +32,18 @@ def route_in_words(route: Route) -> str:
     return f"{text}, by {route.sticky_by}" if route.sticky_by else text
 
 
-def step_in_words(step: ModelStep | DegradeStep) -> str:
-    """For example ``small (up to 4 s, 1 retry)``."""
+def step_in_words(step: Step) -> str:
+    """For example ``small (up to 4 s, 1 retry, a second call after 2 s)``."""
+    if isinstance(step, StaleStep):
+        return "an older answer from the cache"
     if isinstance(step, DegradeStep):
-        return f"say “{step.text}”"
+        return f"{'say' if step.degrade == 'message' else 'refuse with'} “{step.text}”"
     notes = [] if step.timeout_s is None else [f"up to {step.timeout_s:g} s"]
     if step.retries:
         notes.append("1 retry" if step.retries == 1 else f"{step.retries} retries")
+    if step.hedge is not None:
+        to = f" to {step.hedge.model}" if step.hedge.model else ""
+        notes.append(f"a second call{to} after {step.hedge.after_s:g} s")
     return f"{step.model} ({', '.join(notes)})" if notes else step.model
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from toolkit.evaluate.format import seconds, usd
-from toolkit.policy.model import Chain, DegradeStep, ModelStep
+from toolkit.policy.model import Chain, DegradeStep, ModelStep, StaleStep, Step
 from toolkit.policy.proofs import WorstCase
 from toolkit.policy.words import step_in_words
 from toolkit.schema import ERROR_LABELS
@@ -87,7 +87,7 @@ def _chain(form: Form, k: int, name: str, chain: Chain, worst: WorstCase | None)
         _errors(form, name, chain)
 
 
-def _step(form: Form, chain: str, i: int, n: int, step: ModelStep | DegradeStep) -> None:
+def _step(form: Form, chain: str, i: int, n: int, step: Step) -> None:
     key = f"chains.{chain}.steps.{i}"
     if isinstance(step, DegradeStep):
         fields = st.columns([6, 2, 2], vertical_alignment="bottom")
@@ -103,6 +103,10 @@ def _step(form: Form, chain: str, i: int, n: int, step: ModelStep | DegradeStep)
                 step=0.1,
                 help="What this message is worth to the reader, 0 to 1.",
             )
+    elif isinstance(step, StaleStep):
+        fields = st.columns([8, 2], vertical_alignment="bottom")
+        with fields[0]:
+            st.markdown(f"{i + 1}\\. {literal(step_in_words(step))}")
     else:
         fields = st.columns([4, 2, 2, 2, 2], vertical_alignment="bottom")
         _model_step(form, key, i, step, fields)
