@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from toolkit.cli.app import MISTAKE, DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
-from toolkit.cli.text import check_text, comparison_text, summary_text, table
+from toolkit.cli.app import DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
+from toolkit.cli.text import comparison_text, summary_text, table
 from toolkit.errors import PolicyError
 
 
@@ -34,38 +34,6 @@ def policies_command(as_json: JsonArg = False) -> None:
             rows.append({"name": name, "description": f"cannot be used: {error}"})
     text = table(("policy", ""), [(row["name"], row["description"]) for row in rows], words=(0, 1))
     show({"policies": rows}, text, as_json=as_json)
-
-
-@app.command("check")
-def check_command(
-    policy: PolicyArg,
-    dataset: Annotated[
-        str | None, typer.Option(help="Check against this dataset's columns, models and costs.")
-    ] = None,
-    as_json: JsonArg = False,
-) -> None:
-    """Say what is wrong with a policy, and its worst cases."""
-    import numpy as np
-
-    from toolkit.logs.datasets import load_dataset
-    from toolkit.policy import load_policy
-    from toolkit.policy.check import Check, check
-
-    requests = max_cost = None
-    if dataset is not None:
-        data = load_dataset(dataset)
-        requests = data.requests
-        dearest = np.fmax.reduce(data.cost_usd, axis=0, initial=np.nan)
-        max_cost = dict(zip(data.models, dearest.tolist(), strict=True))
-    try:
-        result = check(load_policy(policy), requests, max_cost)
-    except PolicyError as error:
-        if not as_json:
-            raise
-        result = Check(error.problems, (), {})
-    show(result.to_dict(), check_text(result, policy), as_json=as_json)
-    if result.errors:
-        raise typer.Exit(MISTAKE)
 
 
 @app.command("replay")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from toolkit.evaluate.summary import Summary
     from toolkit.logs.collect import CollectReport
     from toolkit.logs.importers import ImportReport, Preview
-    from toolkit.policy.check import Check
 
 MAX_CELL = 40
 WIDTH = 100
@@ -155,33 +154,6 @@ def summary_text(summary: Summary) -> str:
         models,
         *slices,
         notes(summary.assumptions),
-    )
-
-
-def check_text(check: Check, name: str) -> str:
-    """What is wrong with a policy, and how bad each chain can get."""
-    from toolkit.evaluate.format import count, seconds, usd
-
-    chains = table(
-        ("chain", "calls", "time", "cost", "always ends"),
-        [
-            (
-                chain,
-                count(worst.attempts),
-                seconds(worst.seconds),
-                usd(math.nan if worst.usd is None else worst.usd),
-                "yes" if worst.terminates else "no",
-            )
-            for chain, worst in check.chains.items()
-        ],
-    )
-    found = f"errors: {len(check.errors)}, warnings: {len(check.warnings)}"
-    return blocks(
-        title(f"{name}, {found}"),
-        notes(f"error: {problem}" for problem in check.errors),
-        notes(f"warning: {problem}" for problem in check.warnings),
-        f"At worst, for one request:\n{chains}" if check.chains else "",
-        notes(f"{chain}: {worst.note}" for chain, worst in check.chains.items() if worst.note),
     )
 
 
