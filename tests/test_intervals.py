@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.evaluate import intervals
-from toolkit.evaluate.intervals import Bootstrap, Metric, Rows, bootstrap, quantiles, wilson
+from toolkit.evaluate.intervals import Bootstrap, Metric, Rows, bootstrap, bootstrap_of, wilson
+from toolkit.evaluate.quantiles import _ranks, quantiles
 
 
 def means(values, codes=None, fraction=False, n_slices=1, seed=0):
@@ -136,7 +137,7 @@ def test_ranks_are_the_exact_binomial_ones(n, p):
         next(k for k in range(n + 1) if sum(mass[: k + 1]) >= Fraction(level))
         for level in ("0.025", "0.975")
     )
-    assert intervals._ranks(n, p) == (max(first - 1, 0), min(last, n - 1))
+    assert _ranks(n, p) == (max(first - 1, 0), min(last, n - 1))
 
 
 def test_quantiles_agree_with_numpy():
@@ -220,3 +221,60 @@ def test_a_fraction_stays_a_fraction(values):
     assert 0 <= estimate.low <= estimate.high <= 1 + 1e-6
     if min(sum(values), len(values) - sum(values)) < intervals.FEW:
         assert estimate.low <= estimate.value <= estimate.high
+
+
+def repeated(n_rows, rng, most=20):
+    """The rows of a log, each drawn between once and ``most`` times, in no order."""
+    drawn = np.repeat(np.arange(n_rows), rng.integers(1, most + 1, n_rows))
+    return rng.permutation(drawn)
+
+
+def test_repeats_of_a_row_add_nothing():
+    """Ten of each row give the interval of the rows, of means, fractions and quantiles."""
+    rng = np.random.default_rng(10)
+    values, drawn = rng.exponential(1, 300), np.repeat(np.arange(300), 10)
+    rare = (np.arange(300) < 3).astype(float)
+    once = Rows(bootstrap(300), np.arange(300), np.zeros(300, int), 1)
+    often = Rows(bootstrap_of(3000, drawn), np.arange(3000), np.zeros(3000, int), 1)
+    for metric in (Metric(values), Metric(rare, fraction=True)):
+        ((one,),) = once.means(metric)
+        ((ten,),) = often.means(Metric(metric.values[drawn], metric.fraction))
+        assert (ten.low, ten.high) == pytest.approx((one.low, one.high), rel=1e-6)
+        assert (one.n, ten.n) == (300, 3000)
+    (one,), (ten,) = quantiles(values, [0.9]), quantiles(values[drawn], [0.9], drawn)
+    assert one.low == pytest.approx(ten.low, rel=0.05)
+    assert one.high == pytest.approx(ten.high, rel=0.05)
+
+
+def test_without_repeats_rows_are_requests():
+    """Requests that were not drawn anew have the plain bootstrap, which is kept."""
+    assert bootstrap_of(50, None) is bootstrap(50, 2000, 0)
+
+
+def test_intervals_of_repeated_rows_cover_the_truth():
+    """Means and quantiles of drawn arrivals hold the truth as often as those of the rows."""
+    rng = np.random.default_rng(11)
+    held = np.zeros((300, 2))
+    for i in range(300):
+        drawn = repeated(200, rng)
+        row, n = rng.exponential(1, 200), len(drawn)
+        # The same row is not quite as slow each time.
+        values = row[drawn] * rng.choice([0.9, 1.1], n)
+        rows = Rows(bootstrap_of(n, drawn, 400, i), np.arange(n), np.zeros(n, int), 1)
+        ((mean,),) = rows.means(Metric(values))
+        (p90,) = quantiles(values, [0.9], drawn)
+        held[i] = mean.low <= 1 <= mean.high, p90.low <= 2.3055 <= p90.high
+    assert (held.mean(axis=0) >= 0.92).all()
+    assert (held.mean(axis=0) <= 0.99).all()
+
+
+def test_one_row_drawn_often_has_no_interval():
+    """A hundred copies of one request say nothing of its spread."""
+    drawn = np.zeros(100, int)
+    rows = Rows(bootstrap_of(100, drawn), np.arange(100), np.zeros(100, int), 1)
+    for estimate in (
+        rows.means(Metric(np.full(100, 3.0)))[0][0],
+        quantiles(np.full(100, 3.0), [0.5], drawn)[0],
+    ):
+        assert (estimate.value, estimate.n) == (3.0, 100)
+        assert math.isnan(estimate.low)

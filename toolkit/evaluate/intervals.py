@@ -16,15 +16,14 @@ measured leaves both sums and never reads as 0. Its interval is the percentile b
   against the normal (Hesterberg's expanded percentile interval).
 - Near 0 and 1 the bootstrap is too sure of itself: no error in 300 requests would give [0, 0]. A
   fraction with fewer than ten on one side gets the Wilson interval instead.
-- Resampling moves a quantile along the order statistics by a binomial number of ranks, so its
-  interval is read off there at once, without drawing anything.
+- Where the arrivals of a scenario were drawn from fewer rows of a log, a row is drawn with all its
+  repeats, however many: playing the log ten times over does not make it ten logs.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +74,8 @@ class Bootstrap:
     """(n,) the unit that each request belongs to: itself, or its group."""
     weights: NDArray[np.float32]
     """(resamples, units) how often a unit was drawn."""
+    row: NDArray[np.intp] | None = None
+    """(n,) the row of the log that each request repeats, from 0; None where each is its own."""
 
     def intervals(self, top: Floats, bottom: Floats, over: Ints) -> tuple[Floats, Floats]:
         """Ends of the intervals of k ratios Σ top / Σ bottom[:, over], (k,) each.
@@ -95,7 +96,7 @@ class Bootstrap:
         spread = np.full((k, len(self.weights)), np.nan, np.float32)
         np.divide(sums[:k], drawn, out=spread, where=drawn > 0)
         low, high = _percentiles(spread)
-        wider = _expansion(count)
+        wider = _expansion(count if self.row is None else np.count_nonzero(bottom, axis=0)[over])
         return centre + wider * low, centre + wider * high
 
 
@@ -113,6 +114,17 @@ def bootstrap(n_requests: int, resamples: int = RESAMPLES, seed: int = 0) -> Boo
         row[:] = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)
     weights.setflags(write=False)
     return Bootstrap(unit, weights)
+
+
+def bootstrap_of(
+    n_requests: int, drawn: Ints | None, resamples: int = RESAMPLES, seed: int = 0
+) -> Bootstrap:
+    """Draw requests, or, where they were ``drawn`` (n,) from the rows of a log, those rows."""
+    if drawn is None:
+        return bootstrap(n_requests, resamples, seed)
+    kept, row = np.unique(drawn, return_inverse=True)
+    rows = bootstrap(len(kept), resamples, seed)
+    return Bootstrap(rows.unit[row], rows.weights, row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +162,47 @@ class Rows:
         low, high = (end.reshape(len(metrics), k).tolist() for end in ends)
         total = [top.sum(axis=0).tolist() for top in tops]
         count = [bottom.sum(axis=0).astype(int).tolist() for bottom in bottoms]
+        spread = [
+            self._spread(metric, total[i], count[over[i]]) for i, metric in enumerate(metrics)
+        ]
         return [
             [
-                _mean(metric, total[i][j], count[over[i]][j], count[0][j], low[i][j], high[i][j])
+                _mean(
+                    total[i][j],
+                    count[over[i]][j],
+                    count[0][j],
+                    low[i][j],
+                    high[i][j],
+                    *spread[i][j],
+                )
                 for j in range(k)
             ]
             for i, metric in enumerate(metrics)
         ]
+
+    def _spread(
+        self, metric: Metric, total: list[float], count: list[int]
+    ) -> list[tuple[int, float]]:
+        """Of each slice, how many values count as independent, and as few as what of a kind."""
+        if self.boot.row is None:
+            few = [
+                min(t, n - t) if metric.fraction else math.inf
+                for t, n in zip(total, count, strict=True)
+            ]
+            return list(zip(count, few, strict=True))
+        known = self._distinct(~np.isnan(metric.values))
+        if not metric.fraction:
+            return [(n, math.inf) for n in known]
+        some, short = self._distinct(metric.values > 0), self._distinct(metric.values < 1)
+        return [(n, min(pair)) for n, *pair in zip(known, some, short, strict=True)]
+
+    def _distinct(self, chosen: NDArray[np.bool_]) -> list[int]:
+        """How many rows of the log the chosen rows of each slice repeat."""
+        row = self.boot.row
+        assert row is not None
+        there = np.zeros((int(row.max(initial=-1)) + 1, self.n_slices), np.bool_)
+        there[row[self.request[chosen]], self.code[chosen]] = True
+        return [int(n) for n in there.sum(axis=0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,12 +215,14 @@ class Metric:
     """All values lie in 0..1, so that near the ends the Wilson interval can be used."""
 
 
-def _mean(metric: Metric, top: float, n: int, total: int, low: float, high: float) -> Estimate:
+def _mean(
+    top: float, n: int, total: int, low: float, high: float, independent: int, few: float
+) -> Estimate:
     if not n:
         return Estimate(math.nan, share=0.0 if total else math.nan)
-    if metric.fraction and min(top, n - top) < FEW:
-        low, high = wilson(top / n, n)
-    elif n < 2:
+    if few < FEW:
+        low, high = wilson(top / n, independent)
+    elif independent < 2:
         low = high = math.nan
     return Estimate(top / n, low, high, n, n / total)
 
@@ -198,47 +246,6 @@ def wilson(p: float, n: int) -> tuple[float, float]:
     middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * math.sqrt(max(p * (1 - p), 0) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
     return min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half))
-
-
-def quantiles(values: Floats, probabilities: Sequence[float]) -> list[Estimate]:
-    """Sample quantiles (interpolated linearly) of the measured among ``values``, (r,).
-
-    The interval runs between the order statistics at the 2.5 % and 97.5 % points of the binomial
-    number of values below the quantile. Where the sample is too small to hold the upper one (99 %
-    of fewer than some 370 values), the largest value stands in for it, as it would in a bootstrap:
-    the truth may then lie above.
-    """
-    ordered = np.sort(values)  # NaN last
-    n = len(ordered) - int(np.isnan(ordered).sum())
-    if not n:
-        return [Estimate(math.nan, share=0.0 if len(ordered) else math.nan) for _ in probabilities]
-    ordered, share = ordered[:n], n / len(values)
-    found = []
-    for p in probabilities:
-        position = p * (n - 1)
-        below = int(position)
-        above = min(below + 1, n - 1)
-        value = ordered[below] + (position - below) * (ordered[above] - ordered[below])
-        low = high = math.nan
-        if n > 1:
-            first, last = _ranks(n, p)
-            low, high = ordered[first], ordered[last]
-        found.append(Estimate(float(value), float(low), float(high), n, share))
-    return found
-
-
-@functools.lru_cache(maxsize=256)
-def _ranks(n: int, p: float) -> tuple[int, int]:
-    """Ranks (from 0) between which a quantile lies with at least 95 %, if both exist."""
-    # Probabilities of k successes by their ratios, around the mode: no factorial needed.
-    reach = 10 * math.sqrt(n * p * (1 - p)) + 10
-    k = np.arange(max(0, math.floor(n * p - reach)), min(n, math.ceil(n * p + reach)) + 1)
-    ratio = np.log((n - k[:-1]) / (k[:-1] + 1)) + math.log(p / (1 - p))
-    log_mass = np.concatenate([[0.0], np.cumsum(ratio)])
-    mass = np.exp(log_mass - log_mass.max())
-    below = np.cumsum(mass) / mass.sum()
-    first, last = (int(k[np.searchsorted(below, level)]) for level in LEVELS)
-    return max(first - 1, 0), min(last, n - 1)
 
 
 def _percentiles(draws: NDArray[np.float32]) -> tuple[Floats, Floats]:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.intervals import Bootstrap, Estimate, Ints, Metric, Rows, quantiles
+from toolkit.evaluate.intervals import Bootstrap, Estimate, Ints, Metric, Rows
+from toolkit.evaluate.quantiles import quantiles
 from toolkit.schema import CATEGORY, Status
 
 if TYPE_CHECKING:

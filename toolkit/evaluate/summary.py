@@ -25,7 +25,8 @@ from toolkit.evaluate.format import (
     usd_interval,
 )
 from toolkit.evaluate.goals import GoalResult, judge_all, verdict
-from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap, quantiles
+from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap
+from toolkit.evaluate.quantiles import quantiles
 from toolkit.evaluate.slices import ModelSlice, Slice
 from toolkit.schema import Status
 

@@ -1,0 +1,92 @@
+"""A policy without its protections, one after the other: what each of them is worth.
+
+A timeout or a deadline belongs to how a model is asked and stays in every rung; so do capabilities
+and context windows, which are facts about models. Canned messages are the last rung's: as long as
+they are out, what no model answered shows as an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.policy.model import (
+    Breaker,
+    Chain,
+    DegradeStep,
+    Model,
+    ModelStep,
+    Policy,
+    RetryBudget,
+    StaleStep,
+)
+from toolkit.policy.written import MAX_NAME
+
+NO_FALLBACK = "no fallback"
+FALLBACK = "fallback only"
+BREAKER = "fallback and breaker"
+ALL = "all of it"
+PROTECTIONS = (NO_FALLBACK, FALLBACK, BREAKER, ALL)
+"""The rungs of the ladder, from none to all."""
+
+_NOTHING = DegradeStep(degrade="refusal", text="There is no answer.")
+"""Stands for a chain that looks into the cache alone, in the rungs that have none."""
+
+
+def protections(policy: Policy) -> dict[str, Policy]:
+    """The same policy with none, some and all of its protections, by the names of PROTECTIONS.
+
+    No fallback: the first model of each chain, asked once. Fallback only: all models of each
+    chain with their retries. With breakers: those that the policy states, none is invented. All of
+    it is the policy as written: with limits, hedges, cache, budgets, shedding and canned answers.
+    """
+    return {
+        NO_FALLBACK: _reduced(policy, NO_FALLBACK, steps=1, retries=False),
+        FALLBACK: _reduced(policy, FALLBACK),
+        BREAKER: _reduced(policy, BREAKER, breaker=True),
+        ALL: policy,
+    }
+
+
+def with_recommended(policy: Policy) -> Policy:
+    """The policy with a default breaker on each model and a retry budget, where it states none."""
+    data = policy.to_data()
+    for model in data["models"].values():
+        model.setdefault("breaker", Breaker().to_data())
+    data.setdefault("retry_budget", RetryBudget().to_data())
+    return Policy.model_validate(data)
+
+
+def _reduced(
+    policy: Policy,
+    rung: str,
+    *,
+    steps: int | None = None,
+    retries: bool = True,
+    breaker: bool = False,
+) -> Policy:
+    """The policy with the first ``steps`` models of each chain and nothing shared but breakers."""
+    fields: dict[str, Any] = {name: getattr(policy, name) for name in Policy.model_fields}
+    fields |= {
+        "policy": f"{policy.policy[: MAX_NAME - len(rung) - 2]}, {rung}",
+        "models": {name: _model(model, breaker) for name, model in policy.models.items()},
+        "chains": {name: _chain(chain, steps, retries) for name, chain in policy.chains.items()},
+    }
+    for shared in ("cache", "retry_budget", "shedding", "daily_cost_usd"):
+        fields[shared] = None
+    return Policy(**fields)
+
+
+def _model(model: Model, breaker: bool) -> Model:
+    kept = model.breaker if breaker else None
+    return model.model_copy(update={"breaker": kept, "limits": None})
+
+
+def _chain(chain: Chain, steps: int | None, retries: bool) -> Chain:
+    asked = [step for step in chain.steps if isinstance(step, ModelStep)][:steps]
+    kept: list[Any] = [
+        step.model_copy(update={"hedge": None, "retries": step.retries if retries else 0})
+        for step in asked
+    ]
+    # A chain that never asked a model answers as it did.
+    kept = kept or [step for step in chain.steps if not isinstance(step, StaleStep)]
+    return chain.model_copy(update={"steps": tuple(kept or [_NOTHING])})
