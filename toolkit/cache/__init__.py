@@ -1,0 +1,1 @@
+"""Which requests may share an answer, and the live cache that lets them."""
