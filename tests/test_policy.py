@@ -34,6 +34,36 @@ SCHEMA = jsonschema.Draft202012Validator(json_schema())
 STEP_0 = "chains.cheap_first.steps.0"
 LOG_MODELS = ("claude-3-5-sonnet-20240620", "gpt-4o-mini-2024-07-18")
 
+GUARDED = parse_policy("""
+policy: guarded
+models:
+  small:
+    log: gpt-4o-mini-2024-07-18
+    breaker: {}
+    limits: {requests_per_min: 600, tokens_per_min: 90000, concurrency: 20}
+    supports: [tools]
+  large: {}
+cache:
+  kind: semantic
+  stale_if_error_s: 86400
+  max_entries: 5000
+  key: [prompt, system]
+  cost_usd: 1e-5
+retry_budget: {}
+shedding: {max_in_progress: 100, priority_by: tenant, limits: {free: 50}}
+daily_cost_usd: 50
+requires: {tools: {has_tools: {eq: true}}}
+default: ask
+chains:
+  ask:
+    steps:
+      - {model: small, timeout_s: 4, retries: 1, hedge: {after_s: 2, model: large}}
+      - {degrade: stale_cache}
+      - {degrade: refusal, text: "Not <b>now."}
+  fresh: {cache: false, steps: [{model: large}]}
+""")
+"""Everything that guards a policy."""
+
 
 @pytest.fixture
 def policy():
@@ -45,6 +75,55 @@ names = st.one_of(st.sampled_from(["a", "on", "1", "1e-3", "gpt-4.1", "null"]), 
 names = names.filter(lambda name: name != "default" and len(name) <= 200)
 times = st.one_of(st.none(), st.floats(0.001, 1e6), st.integers(1, 99))
 errors = st.one_of(st.none(), st.lists(st.sampled_from(ERROR_LABELS), max_size=3))
+positive = st.one_of(st.floats(1e-6, 1e9), st.integers(1, 99))
+counts = st.integers(1, 1_000_000)
+model_guards = {
+    "provider": names,
+    "context_window_tokens": positive,
+    "breaker": st.fixed_dictionaries(
+        {},
+        optional={
+            "failure_rate": st.floats(0.01, 1),
+            "window_s": positive,
+            "min_calls": counts,
+            "open_s": positive,
+            "probes": counts,
+            "on": st.lists(st.sampled_from(ERROR_LABELS), min_size=1, max_size=3),
+        },
+    ),
+    "limits": st.fixed_dictionaries(
+        {"concurrency": counts},
+        optional={"requests_per_min": positive, "tokens_per_min": positive, "burst_s": positive},
+    ),
+}
+policy_guards = st.fixed_dictionaries(
+    {},
+    optional={
+        "cache": st.fixed_dictionaries(
+            {},
+            optional={
+                "kind": st.sampled_from(["exact", "semantic"]),
+                "threshold": st.floats(0.5, 1),
+                "ttl_s": positive,
+                "stale_if_error_s": st.floats(0, 1e9),
+                "max_entries": counts,
+                "key": st.lists(names, min_size=1, max_size=3),
+                "scope": st.lists(names, max_size=2),
+                "latency_s": st.floats(0, 1),
+                "cost_usd": st.floats(0, 1),
+            },
+        ),
+        "retry_budget": st.fixed_dictionaries(
+            {}, optional={"share": st.floats(0, 1), "min_retries": st.integers(0, 9)}
+        ),
+        "shedding": st.fixed_dictionaries(
+            {"max_in_progress": counts, "priority_by": names},
+            optional={"limits": st.dictionaries(names, st.integers(0, 9), max_size=3)},
+        ),
+        "daily_cost_usd": positive,
+        "requires": st.dictionaries(names, conditions, min_size=1, max_size=2),
+    },
+)
 
 
 @st.composite
@@ -54,21 +133,45 @@ def policies(draw):
     def some(strategy):
         return st.lists(strategy, min_size=1, max_size=3)
 
-    models = draw(st.dictionaries(names, st.builds(dict, log=st.none() | names), min_size=1))
+    guards = draw(policy_guards)
+    settings = model_guards | {"log": st.none() | names}
+    if "requires" in guards:
+        settings |= {"supports": st.lists(st.sampled_from(list(guards["requires"])), max_size=2)}
+    model = st.fixed_dictionaries({}, optional=settings)
+    models = draw(st.dictionaries(names, model, min_size=1, max_size=4))
+    one_model = st.sampled_from(list(models))
+    hedge = st.fixed_dictionaries({"after_s": positive}, optional={"model": one_model})
     model_step = st.fixed_dictionaries(
-        {"model": st.sampled_from(list(models))},
-        optional={"timeout_s": times, "retries": st.integers(0, 10), "backoff_s": st.floats(0, 9)},
+        {"model": one_model},
+        optional={
+            "timeout_s": times,
+            "retries": st.integers(0, 10),
+            "backoff_s": st.floats(0, 9),
+            "hedge": hedge,
+        },
+    )
+    stale = st.fixed_dictionaries(
+        {"degrade": st.just("stale_cache")}, optional={"quality": st.floats(0, 1)}
     )
     degrade = st.fixed_dictionaries(
-        {"degrade": st.just("message"), "text": st.text(min_size=1)},
+        {"degrade": st.sampled_from(["message", "refusal"]), "text": st.text(min_size=1)},
         optional={"quality": st.floats(0, 1), "latency_s": st.floats(0, 5)},
     )
+    asks = model_step if "cache" not in guards else st.one_of(model_step, stale)
     steps = st.builds(
-        lambda asks, last: [*asks, *last], some(model_step), st.lists(degrade, max_size=1)
+        lambda first, more, last: [first, *more, *last],
+        model_step,
+        st.lists(asks, max_size=2),
+        st.lists(degrade, max_size=1),
     )
     chain = st.fixed_dictionaries(
         {"steps": steps},
-        optional={"deadline_s": times, "retry_on": errors, "fallback_on": errors},
+        optional={
+            "deadline_s": times,
+            "retry_on": errors,
+            "fallback_on": errors,
+            "cache": st.booleans(),
+        },
     )
     chains = draw(st.dictionaries(names, chain, min_size=1, max_size=3))
     use = st.sampled_from(list(chains))
@@ -95,6 +198,7 @@ def policies(draw):
         "description": draw(st.text()),
         "goals": draw(st.sampled_from([{}, {"quality": {"min": 0.5, "max": 1.0}}])),
         "models": models,
+        **guards,
         "routes": routes,
         "default": draw(use),
         "chains": chains,
@@ -334,6 +438,35 @@ def test_card_is_readable_and_escaped(policy):
     attack = "<img src=x onerror=alert(1)>"
     for path in ("policy", "description", "routes.0.name", "routes.0.when.all.0.category.in.0"):
         assert "<img" not in policy.with_value(path, attack)._repr_html_()
+
+
+def test_the_card_tells_what_guards_the_policy(policy):
+    """Breakers, limits, budgets, the cache and steps of every kind are told in words, escaped."""
+    html = GUARDED._repr_html_()
+    for words in (
+        "small (up to 4 s, 1 retry, a second call to large after 2 s) → an older answer",
+        "answer from the cache → refuse with “Not &lt;b&gt;now.”",
+        "paused for 30 s once 50 % of at least 10 calls in 1 min fail",
+        "at most 600 requests and 90,000 tokens a minute, 20 calls at a time",
+        "at most 20 % of the requests in progress, and 3 always",
+        "while 100 requests are in progress (tenant: 50 for free)",
+        "no model is asked once $50 are spent on a day (UTC)",
+        "requests at least 0.9 alike get the same answer for 1 h, up to 1 d longer",
+        "only models that can do it, where has_tools is true",
+        "without the cache",
+    ):
+        assert words in html
+    assert "protection" not in policy._repr_html_()
+
+
+def test_long_parts_have_a_line_for_each_entry():
+    """A model with much to it is written over several lines; a rule or a step stays one."""
+    lines = GUARDED.to_yaml().splitlines()
+    assert "    limits: {requests_per_min: 600, tokens_per_min: 90000, concurrency: 20}" in lines
+    assert "  tools: {has_tools: {eq: true}}" in lines
+    assert "  cost_usd: 0.00001" in lines
+    assert max(map(len, lines)) < 120
+    assert parse_policy(GUARDED.to_yaml()) == GUARDED
 
 
 def test_bundled_policies_are_without_findings():

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from toolkit.policy.words import condition_in_words, goals_in_words, route_in_words, step_in_words
+from toolkit.policy.words import (
+    condition_in_words,
+    goals_in_words,
+    protection,
+    route_in_words,
+    step_in_words,
+)
 
 if TYPE_CHECKING:
     from toolkit.policy.model import Policy
@@ -21,6 +27,7 @@ def card(policy: Policy) -> str:
         (name, " → ".join(step_in_words(step) for step in chain.steps), _limits(chain.to_data()))
         for name, chain in policy.chains.items()
     ]
+    guards = protection(policy)
     return (
         "<div style='max-width:60em'>"
         f"<p style='margin:0'><strong>{escape(policy.policy)}</strong> "
@@ -28,12 +35,17 @@ def card(policy: Policy) -> str:
         f"<p style='margin:0;opacity:0.75'>{escape('; '.join(goals_in_words(policy.goals)))}</p>"
         + _table(("rule", "when", "chain"), [*rules, ("default", "otherwise", policy.default)])
         + _table(("chain", "steps", "limits"), chains)
+        + (_table(("protection", "how"), guards) if guards else "")
         + "</div>"
     )
 
 
 def _limits(chain: dict[str, object]) -> str:
-    units = {"deadline_s": "at most {} s", "max_cost_usd": "stops at ${}"}
+    units = {
+        "deadline_s": "at most {} s",
+        "max_cost_usd": "stops at ${}",
+        "cache": "without the cache",
+    }
     return ", ".join(text.format(chain[key]) for key, text in units.items() if key in chain)
 
 

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from toolkit.policy.conditions import Condition
-from toolkit.policy.model import DegradeStep, Goals, Route, StaleStep, Step
+from toolkit.policy.model import (
+    Breaker,
+    Cache,
+    DegradeStep,
+    Goals,
+    Limits,
+    Model,
+    Policy,
+    Route,
+    Shedding,
+    StaleStep,
+    Step,
+)
 
 _OPERATORS = {
     "eq": "is",
@@ -47,6 +61,91 @@ def step_in_words(step: Step) -> str:
     return f"{step.model} ({', '.join(notes)})" if notes else step.model
 
 
+def breaker_in_words(breaker: Breaker) -> str:
+    """For example ``paused for 30 s once 50 % of at least 10 calls in 1 min fail, …``."""
+    probes = "1 call has" if breaker.probes == 1 else f"{breaker.probes} calls in a row have"
+    counted = "" if breaker.on is None else f" with {_listed(breaker.on)}"
+    return (
+        f"paused for {span(breaker.open_s)} once {_percent(breaker.failure_rate)} of at least "
+        f"{_number(breaker.min_calls)} calls in {span(breaker.window_s)} fail{counted}, "
+        f"back when {probes} succeeded"
+    )
+
+
+def limits_in_words(limits: Limits) -> str:
+    """For example ``at most 600 requests and 90,000 tokens a minute, 20 calls at a time``."""
+    rates = {"requests": limits.requests_per_min, "tokens": limits.tokens_per_min}
+    per_min = " and ".join(f"{_number(rate)} {what}" for what, rate in rates.items() if rate)
+    parts = [f"{per_min} a minute"] if per_min else []
+    if limits.concurrency:
+        calls = "1 call" if limits.concurrency == 1 else f"{_number(limits.concurrency)} calls"
+        parts.append(f"{calls} at a time")
+    return f"at most {', '.join(parts)}"
+
+
+def model_in_words(model: Model) -> str:
+    """What is set of a model besides its names, such as ``of openai; paused for 30 s once …``."""
+    operator = [] if model.operator is None else [f"of {model.operator}"]
+    return "; ".join([*operator, *_guards(model)])
+
+
+def cache_in_words(cache: Cache) -> str:
+    """For example ``the same request gets the same answer for 1 h``."""
+    who = "the same request gets"
+    if cache.kind == "semantic":
+        who = f"requests at least {cache.threshold:g} alike get"
+    parts = [f"{who} the same answer for {span(cache.ttl_s)}"]
+    if cache.stale_if_error_s:
+        parts.append(f"up to {span(cache.stale_if_error_s)} longer where models fail")
+    return ", ".join(parts)
+
+
+def shedding_in_words(shedding: Shedding) -> str:
+    """For example ``no model is asked for what comes while 100 requests are in progress``."""
+    most = (
+        "1 request is"
+        if shedding.max_in_progress == 1
+        else (f"{_number(shedding.max_in_progress)} requests are")
+    )
+    text = f"no model is asked for what comes while {most} in progress"
+    rooms = ", ".join(f"{_number(room)} for {value}" for value, room in shedding.limits.items())
+    return f"{text} ({shedding.priority_by}: {rooms})" if rooms else text
+
+
+def protection(policy: Policy) -> list[tuple[str, str]]:
+    """What guards the policy when models fail or are busy: (what, how), models first."""
+    guards = {name: _guards(model) for name, model in policy.models.items()}
+    found = [(name, "; ".join(parts)) for name, parts in guards.items() if parts]
+    found += [
+        (name, f"only models that can do it, where {condition_in_words(when)}")
+        for name, when in policy.requires.items()
+    ]
+    if (budget := policy.retry_budget) is not None:
+        share = f"{_percent(budget.share)} of the requests in progress"
+        found.append(("extra calls", f"at most {share}, and {_number(budget.min_retries)} always"))
+    if policy.shedding is not None:
+        found.append(("overload", shedding_in_words(policy.shedding)))
+    if policy.daily_cost_usd is not None:
+        most = _number(policy.daily_cost_usd)
+        found.append(("spending", f"no model is asked once ${most} are spent on a day (UTC)"))
+    if policy.cache is not None:
+        found.append((f"{policy.cache.kind} cache", cache_in_words(policy.cache)))
+    return found
+
+
+def protection_in_words(policy: Policy) -> list[str]:
+    """`protection`, one text for each part that is set."""
+    return [f"{what}: {how}" for what, how in protection(policy)]
+
+
+def span(seconds: float) -> str:
+    """A duration in the largest unit that fits it evenly, such as ``90 s``, ``2 h``."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{_number(seconds / length)} {unit}"
+    return f"{_number(seconds)} s"
+
+
 def goals_in_words(goals: Goals) -> list[str]:
     """For example ``quality: at least 0.85``, one text for each goal that is set."""
     limits = {"min": "at least", "max": "at most"}
@@ -54,6 +153,31 @@ def goals_in_words(goals: Goals) -> list[str]:
         f"{name}: " + " and ".join(f"{limits[end]} {value:g}" for end, value in goal.items())
         for name, goal in goals.to_data().items()
     ]
+
+
+def _guards(model: Model) -> list[str]:
+    parts = []
+    if model.context_window_tokens is not None:
+        parts.append(f"prompts up to {_number(model.context_window_tokens)} tokens")
+    if model.supports is not None:
+        parts.append(f"can do {_listed(model.supports) or 'nothing of what is required'}")
+    if model.breaker is not None:
+        parts.append(breaker_in_words(model.breaker))
+    if model.limits is not None:
+        parts.append(limits_in_words(model.limits))
+    return parts
+
+
+def _number(value: float) -> str:
+    return f"{value:,.15g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.6g} %"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)
 
 
 def _parts(condition: Condition) -> list[str]:
