@@ -32,12 +32,12 @@ def load_policy(path_or_name: str | os.PathLike[str]) -> Policy:
     file = str(path_or_name)
     known = list_policies()
     if file in known:
-        return parse_policy(_read(policies_dir() / f"{file}.yaml", file), file)
+        return parse_policy(read_text(policies_dir() / f"{file}.yaml", file), file)
     path = Path(path_or_name)
     if path.name == file and not path.suffix and not path.exists():
         problem = Problem("there is no such policy", "", repr(file), did_you_mean(file, known))
         raise PolicyError([problem], file)
-    return parse_policy(_read(path, file), file)
+    return parse_policy(read_text(path, file), file)
 
 
 def parse_policy(text: str, file: str = "") -> Policy:
@@ -49,7 +49,7 @@ def parse_policy(text: str, file: str = "") -> Policy:
     reader = Reader()
     try:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            raise PolicyError([_too_large()])
+            raise PolicyError([too_large()])
         reader.read(text)
         if not isinstance(reader.data, dict):
             problem = Problem(
@@ -59,13 +59,14 @@ def parse_policy(text: str, file: str = "") -> Policy:
         policy = Policy.model_validate(reader.data)
     except PolicyError as error:
         found = [*reader.problems, *error.problems]
-        raise PolicyError(_in_file_order(found, reader.lines), file) from None
+        raise PolicyError(in_file_order(found, reader.lines), file) from None
     if reader.problems:
-        raise PolicyError(_in_file_order(reader.problems, reader.lines), file)
+        raise PolicyError(in_file_order(reader.problems, reader.lines), file)
     return policy
 
 
-def _read(path: Path, file: str) -> str:
+def read_text(path: Path, file: str) -> str:
+    """The text of a file that someone wrote; PolicyError where it is none."""
     try:
         if not path.is_file():
             what = "is a folder, not a file" if path.is_dir() else "there is no such file"
@@ -76,7 +77,7 @@ def _read(path: Path, file: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PolicyError([Problem(f"the file cannot be read: {reason}")], file) from None
     if len(content) > MAX_BYTES:
-        raise PolicyError([_too_large()], file)
+        raise PolicyError([too_large()], file)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,11 +87,12 @@ def _read(path: Path, file: str) -> str:
         raise PolicyError([problem], file) from None
 
 
-def _too_large() -> Problem:
+def too_large() -> Problem:
+    """What to say of more than `MAX_BYTES`."""
     return Problem("the file is too large", "", "", f"{MAX_BYTES:,} bytes")
 
 
-def _in_file_order(problems: list[Problem], lines: dict[str, int]) -> list[Problem]:
+def in_file_order(problems: list[Problem], lines: dict[str, int]) -> list[Problem]:
     """Add the line to each problem and sort by it; a missing key counts for its parent's line."""
     placed = [
         problem if problem.line else dataclasses.replace(problem, line=_line(problem.where, lines))
