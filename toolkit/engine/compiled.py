@@ -10,16 +10,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
+
+from toolkit.threads import in_threads
+
+__all__ = ["compiled", "in_threads", "inlined"]
 
 _HERE = Path(__file__).parent
-_SMALL = 20_000
-"""Fewer rows than this are not worth a second thread."""
 
 
 def _cache_folder() -> Path | None:
@@ -45,20 +45,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a small function into its callers, so that passing many columns costs nothing."""
     return _compile(function, forceinline=True)
-
-
-def in_threads(work: Callable[[int, int], None], n: int) -> None:
-    """Call ``work(first, end)`` for slices that make up the rows 0 to n, on all processors.
-
-    Threads of our own and not Numba's, whose pool may not be entered by two sessions at once.
-    """
-    workers = 1 if n < _SMALL else (os.cpu_count() or 1)
-    if workers == 1:
-        work(0, n)
-        return
-    bounds = np.linspace(0, n, 4 * workers + 1).astype(int)
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, bounds[:-1].tolist(), bounds[1:].tolist()))
 
 
 def _compile(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from toolkit.engine.compiled import in_threads
 from toolkit.engine.keys import Purpose, text_keys, uniforms
 from toolkit.errors import DetourError, PolicyError, Problem, did_you_mean
-from toolkit.policy.conditions import route_masks
+from toolkit.policy.conditions import route_tests
 from toolkit.policy.model import Policy, Route
 from toolkit.policy.plan import chain_names
 from toolkit.schema import REQUEST_ID
@@ -43,39 +43,43 @@ def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
         raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
     n = requests.num_rows
     made = Decisions(np.full(n, -1, np.int16), np.empty(n, np.int16), np.ones(n))
+    tests = route_tests(policy, requests)
 
     def work(first: int, end: int) -> None:
         part = slice(first, end)
         here = Decisions(made.route[part], made.chain[part], made.propensity[part])
-        _decide(policy, requests.slice(first, end - first), seed, here)
+        for i in reversed(range(len(tests))):  # an earlier rule takes its requests back
+            np.copyto(here.route, i, where=tests[i](part), casting="unsafe")
+        _use(policy, requests.slice(first, end - first), seed, here)
 
     in_threads(work, n)
     return made
 
 
-def _decide(policy: Policy, requests: pa.Table, seed: int, made: Decisions) -> None:
+def _use(policy: Policy, requests: pa.Table, seed: int, made: Decisions) -> None:
+    """Find each request's chain by its route."""
     index = {name: i for i, name in enumerate(chain_names(policy))}
-    made.chain[:] = index[policy.default]
-    for i, (rule, matches) in enumerate(
-        zip(policy.routes, route_masks(policy, requests), strict=True)
-    ):
-        rows = np.flatnonzero(matches & (made.route < 0))
-        made.route[rows] = i
+    first = [index[rule.shares[0][0]] for rule in policy.routes]
+    np.take(np.array([*first, index[policy.default]], np.int16), made.route, out=made.chain)
+    for i, rule in enumerate(policy.routes):
         if rule.split is None:
-            made.chain[rows] = index[rule.shares[0][0]]
             continue
+        rows = np.flatnonzero(made.route == i)
         sides = np.array([index[name] for name, _ in rule.shares], np.int16)
         weights = np.array([weight for _, weight in rule.shares])
-        u = _draws(rule, requests.take(pa.array(rows)), seed)
+        u = _draws(rule, requests, rows, seed)
         side = np.searchsorted(np.cumsum(weights)[:-1], u, side="right")
         made.chain[rows] = sides[side]
         made.propensity[rows] = weights[side]
 
 
-def _draws(rule: Route, requests: pa.Table, seed: int) -> NDArray[np.float64]:
+def _draws(
+    rule: Route, requests: pa.Table, rows: NDArray[np.intp], seed: int
+) -> NDArray[np.float64]:
     """Return a number in [0, 1) for each request of a split."""
     rule_key = text_keys(pa.array([rule.name]))[0]
-    keys = text_keys(requests.column(REQUEST_ID))
+    taken = pa.array(rows)
+    keys = text_keys(requests.column(REQUEST_ID).take(taken))
     seeds = np.full(len(keys), seed, np.uint64)
     if rule.sticky_by is not None:
         if rule.sticky_by not in requests.column_names:
@@ -89,7 +93,7 @@ def _draws(rule: Route, requests: pa.Table, seed: int) -> NDArray[np.float64]:
                     )
                 ]
             )
-        column = requests.column(rule.sticky_by)
+        column = requests.column(rule.sticky_by).take(taken)
         known = column.is_valid().to_numpy()
         keys = np.where(known, text_keys(column), keys)
         seeds[known] = 0

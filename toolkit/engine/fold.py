@@ -1,140 +1,85 @@
-"""The replay driver: answers the machine's calls from logged columns, in virtual time.
+"""The replay driver for policies whose requests have nothing in common.
 
-Without anything shared between requests (no breaker, no limit) each request is independent: it is
-folded through the machine on its own clock, which starts at 0 when it arrives, and threads share
-the rows.
+Without a breaker, a limit or a cache each request is independent: it is folded through the machine
+on its own clock, which starts at 0 when it arrives, and threads share the rows.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.compiled import compiled, in_threads
+from toolkit.engine.facts import Facts
+from toolkit.engine.faults import World
 from toolkit.engine.keys import Purpose, uniform
 from toolkit.engine.machine import (
     ARRIVED,
     CALL,
     COMPLETED,
     DEGRADE,
+    FIRST,
+    SKIP,
+    SKIPPED,
     WAIT,
     WOKE,
     Event,
+    Request,
     arrive,
     next_action,
 )
 from toolkit.engine.outcomes import Observed, attempt_outcome
-from toolkit.policy.plan import Plan
+from toolkit.engine.tables import Recording, Totals
+from toolkit.policy.plan import ASK, Plan
 from toolkit.schema import Status
 
 _BACKOFF = int(Purpose.BACKOFF)
 _ACCEPTED, _DEGRADED, _FAILED, _UNOBSERVED = (int(s) for s in Status)
 
 
-class Totals(NamedTuple):
-    """Per-request results, each of shape (n,)."""
-
-    status: NDArray[np.int8]
-    model: NDArray[np.int16]
-    quality: NDArray[np.float64]
-    cost_usd: NDArray[np.float64]
-    latency_s: NDArray[np.float64]
-    error: NDArray[np.int8]
-    attempts: NDArray[np.int16]
-    fallback: NDArray[np.bool_]
-    imputed: NDArray[np.bool_]
-
-
-class Attempts(NamedTuple):
-    """One row per attempt, requests in order, each of shape (total attempts,)."""
-
-    request_ix: NDArray[np.int32]
-    attempt: NDArray[np.int16]
-    step: NDArray[np.int16]
-    """position in its chain, from 0"""
-    model: NDArray[np.int16]
-    """index into ``policy.models``"""
-    wait_s: NDArray[np.float64]
-    """pause before this attempt"""
-    start_s: NDArray[np.float64]
-    """since the request's arrival"""
-    latency_s: NDArray[np.float64]
-    cost_usd: NDArray[np.float64]
-    quality: NDArray[np.float64]
-    error: NDArray[np.int8]
-    imputed: NDArray[np.bool_]
-
-
-def _totals(n: int) -> Totals:
-    return Totals(
-        np.empty(n, np.int8),
-        np.empty(n, np.int16),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n, np.int8),
-        np.empty(n, np.int16),
-        np.empty(n, np.bool_),
-        np.empty(n, np.bool_),
-    )
-
-
-def _attempts(n: int) -> Attempts:
-    return Attempts(
-        np.empty(n, np.int32),
-        np.empty(n, np.int16),
-        np.empty(n, np.int16),
-        np.empty(n, np.int16),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n, np.int8),
-        np.empty(n, np.bool_),
-    )
-
-
 @compiled
 def _play(
-    plan: Any,
-    log: Any,
-    chains: Any,
-    seed: Any,
-    lo: Any,
-    hi: Any,
-    totals: Any,
-    rows: Any,
-    first: Any,
-) -> None:
-    """Play requests ``lo`` to ``hi``; record attempts from row ``first[i]`` on where it is given.
+    plan: Any, log: Any, world: Any, arrival_s: Any, facts: Any, chains: Any, seed: Any,
+    lo: Any, hi: Any, totals: Any, record: Any,
+) -> None:  # fmt: skip
+    """Play requests ``lo`` to ``hi``.
 
     Where a latency or cost was not measured the clock and the budget do not move, and the
     request's total is NaN.
     """
-    recording = first.shape[0] > 0
+    rows, passes = record.attempts, record.skips
+    recording = record.first_attempt.shape[0] > 0
+    request = Request(0, 0.0, 0)
     for i in range(lo, hi):
+        if plan.filtered:
+            request = Request(facts.needs[i], facts.tokens[i], 0)
         state = arrive(np.int64(chains[i]))
         now, cost, measured_cost, measured_latency = 0.0, 0.0, True, True
-        wait, quality, attempts, imputed = 0.0, 0.0, 0, False
-        model, status = -1, _FAILED
-        state, action = next_action(plan, state, Event(ARRIVED, now, 0, 0.0, 0.0))
+        wait, quality, attempts, skips, imputed = 0.0, 0.0, 0, 0, False
+        model, status, called = -1, _FAILED, 0
+        kind, error, paid, jitter, after = ARRIVED, 0, 0.0, 0.0, 0.0
         while True:
+            state, action = next_action(
+                plan, None, request, state,
+                Event(kind, now, error, paid, jitter, after, FIRST, 0.0, 0.0),
+            )  # fmt: skip
             if action.kind == CALL:
                 model = plan.step_model[state.step]
                 column = plan.model_column[model]
                 if column < 0 or not log.observed[i, column]:
                     status = _UNOBSERVED
                     break
-                again = state.retry > 0 or plan.step_repeats[state.step]
+                bit = plan.step_log[state.step]
+                again = (called >> bit) & 1 != 0
+                called |= 1 << bit
                 out = attempt_outcome(
-                    log, seed, i, column, attempts, again, action.seconds,
-                    plan.model_bill_timeouts[model],
+                    log, world, seed, i, column, model, attempts, again, action.seconds,
+                    plan.model_bill_timeouts[model], arrival_s[i] + now, 1,
                 )  # fmt: skip
                 if recording:
-                    r = first[i] + attempts
+                    r = record.first_attempt[i] + attempts
                     rows.request_ix[r] = i
                     rows.attempt[r] = attempts
                     rows.step[r] = state.step - plan.chain_start[state.chain]
@@ -158,17 +103,26 @@ def _play(
                     now += out.latency_s
                 cost += paid
                 quality = out.quality
-                jitter = 0.0
-                if out.error:
+                error, after, jitter = out.error, out.retry_after_s, 0.0
+                if error:
                     jitter = uniform(
                         seed, log.request_key[i], log.model_key[column], attempts, _BACKOFF
                     )
-                event = Event(COMPLETED, now, out.error, paid, jitter)
-                state, action = next_action(plan, state, event)
+                kind = COMPLETED
             elif action.kind == WAIT:
                 wait = action.seconds
                 now += wait
-                state, action = next_action(plan, state, Event(WOKE, now, 0, 0.0, 0.0))
+                kind = WOKE
+            elif action.kind == SKIP:
+                if plan.step_kind[state.step - 1] == ASK:
+                    if recording:
+                        r = record.first_skip[i] + skips
+                        passes.request_ix[r] = i
+                        passes.step[r] = state.step - 1 - plan.chain_start[state.chain]
+                        passes.start_s[r] = now
+                        passes.error[r] = action.error
+                    skips += 1
+                kind, error = SKIPPED, action.error
             elif action.kind == DEGRADE:
                 status = _DEGRADED
                 quality = plan.step_quality[state.step]
@@ -189,35 +143,23 @@ def _play(
         last_step = min(state.step, plan.chain_start[state.chain + 1] - 1)
         totals.fallback[i] = last_step > plan.chain_start[state.chain] and attempts > 0
         totals.imputed[i] = imputed
+        totals.skips[i] = skips
 
 
-def fold(plan: Plan, log: Observed, chain: NDArray[np.int16], seed: int) -> Totals:
-    """Play every request through its chain and keep the totals."""
-    totals = _totals(len(chain))
-    _play_all(plan, log, chain, seed, totals, _attempts(0), np.empty(0, np.int64))
-    return totals
-
-
-def fold_again(
-    plan: Plan, log: Observed, chain: NDArray[np.int16], seed: int, attempts: NDArray[np.int16]
-) -> Attempts:
-    """Play every request once more and record its attempts, whose number is known by now."""
-    ends = np.cumsum(attempts, dtype=np.int64)
-    rows = _attempts(int(ends[-1]) if len(ends) else 0)
-    _play_all(plan, log, chain, seed, _totals(len(chain)), rows, ends - attempts)
-    return rows
-
-
-def _play_all(
+def fold(
     plan: Plan,
     log: Observed,
+    world: World,
+    arrival_s: NDArray[np.float64],
+    known: Facts,
     chain: NDArray[np.int16],
     seed: int,
     totals: Totals,
-    rows: Attempts,
-    first: NDArray[np.int64],
+    record: Recording,
 ) -> None:
+    """Play every request through its chain into ``totals`` and ``record``."""
+
     def work(lo: int, hi: int) -> None:
-        _play(plan, log, chain, seed, lo, hi, totals, rows, first)
+        _play(plan, log, world, arrival_s, known, chain, seed, lo, hi, totals, record)
 
     in_threads(work, len(chain))

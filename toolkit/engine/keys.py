@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     OUTCOME = 1
     BACKOFF = 2
     SPLIT = 3
+    FAULT = 4
 
 
 @inlined

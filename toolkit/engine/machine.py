@@ -1,18 +1,23 @@
 """The state machine: what to do next for one request, live and in replay.
 
-Everything that decides about retries, fallbacks, deadlines, budgets and degrade steps is in this
-file. It opens no socket, reads no clock and draws no random number: a driver tells it what
-happened and when, and it answers with the next action. Replay answers the calls from a log in
-virtual time, the live driver by calling a provider; both turn the same crank::
+Everything that decides about retries, fallbacks, hedges, deadlines, budgets and degrade steps is
+in this file, and what requests have in common (breakers, limits) beside it in ``admission``. It
+opens no socket, reads no clock and draws no random number: a driver tells it what happened and
+when, and it answers with the next action. Replay answers the calls from a log in virtual time, the
+live driver by calling a provider; both turn the same crank::
 
-    ARRIVED ──► CALL ──► COMPLETED ──► FINISH (accepted)
-                 ▲           │
-                 │           ├──► WAIT ──► WOKE ──► CALL          (retry)
-                 │           ├──► CALL, DEGRADE on the next step  (fall back)
-                 │           └──► FINISH (error)
+    ARRIVED ──► LOOK ──► FOUND ──► HIT                           (a fresh answer from the cache)
+       │          └────► MISSED ─┐
+       └─────────────────────────┴► CALL ──► COMPLETED ──► FINISH (accepted)
+                                     ▲ │         ├──► WAIT ──► WOKE ──► CALL      (retry)
+                                     │ │         ├──► CALL, DEGRADE, LOOK_STALE   (fall back)
+                                     │ │         └──► FINISH (error)
+                                     │ └──► HEDGE_DUE ──► HEDGE, then HOLD until one is COMPLETED
+                                     └── SKIPPED ◄── SKIP   (a step that may not be tried now)
 
-States, events and actions are plain tuples and the functions are pure, so that they compile to
-machine code. Times are seconds on the driver's clock.
+States, events and actions are plain tuples and the functions are pure but for ``shared``, so that
+they compile to machine code. ``shared`` is None where requests have nothing in common; that code
+is then compiled without it. Times are seconds on the driver's clock.
 
 An accepted answer is never thrown away for its price: ``max_cost_usd`` stops the *next* call.
 """
@@ -23,62 +28,129 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toolkit.engine.admission import (
+    EXTRA,
+    IN_PROGRESS,
+    admit,
+    give_up,
+    grant,
+    pay,
+    record,
+    still_open,
+)
 from toolkit.engine.compiled import inlined
+from toolkit.policy.plan import LOOK, SAY
 from toolkit.schema import ErrorType
 
-ARRIVED, COMPLETED, WOKE = 0, 1, 2
-CALL, WAIT, DEGRADE, FINISH = 0, 1, 2, 3
+ARRIVED, COMPLETED, WOKE, SKIPPED, HEDGE_DUE, FOUND, MISSED, FOUND_STALE, MISSED_STALE = range(9)
+CALL, WAIT, DEGRADE, FINISH, SKIP, LOOK_FRESH, LOOK_STALE, HEDGE, HOLD, HIT, STALE_HIT = range(11)
+_ENTER = 11
+FIRST, SECOND = 1, 2
+"""Bits of the two calls of a step: its own and the hedge."""
 
 _TIMEOUT = int(ErrorType.TIMEOUT)
 _BUDGET = int(ErrorType.BUDGET)
+_RATE_LIMITED = int(ErrorType.RATE_LIMITED)
+_CONTEXT_WINDOW = int(ErrorType.CONTEXT_WINDOW)
+_SHED = int(ErrorType.SHED)
+_UNSUPPORTED = int(ErrorType.UNSUPPORTED)
 _NO_TIME_S = 1e-9
 """Less than this is no time at all: sums of seconds carry rounding errors."""
+
+
+class Request(NamedTuple):
+    """What the machine has to know about a request."""
+
+    needs: Any
+    """bit r is set: it needs the policy's r-th required capability"""
+    tokens: Any
+    """input tokens; 0 where not known"""
+    room: Any
+    """requests in progress at which it is shed"""
 
 
 class Event(NamedTuple):
     """What happened to a request."""
 
-    kind: int
-    """``ARRIVED``, ``COMPLETED`` (an attempt) or ``WOKE`` (a wait is over)."""
-    now: float
+    kind: Any
+    now: Any
     """Seconds on the driver's clock."""
-    error: int
-    """COMPLETED: code of the attempt's error, 0 for an accepted answer."""
-    cost_usd: float
-    """COMPLETED: what the attempt cost; 0 where that was not measured."""
-    jitter: float
+    error: Any
+    """COMPLETED: code of the call's error, 0 for an accepted answer; SKIPPED: the action's."""
+    cost_usd: Any
+    """COMPLETED: what the call cost; 0 where that was not measured."""
+    jitter: Any
     """COMPLETED: a number in [0, 1) that spreads the wait before a retry."""
+    retry_after_s: Any
+    """COMPLETED: how long the provider asks to wait; 0 where it does not."""
+    call: Any
+    """COMPLETED: which call, ``FIRST`` or ``SECOND``."""
+    tokens: Any
+    """COMPLETED: output tokens; 0 where not known."""
+    other_usd: Any
+    """COMPLETED: what the other call costs if it is given up now; 0 where there is none."""
 
 
 class RequestState(NamedTuple):
     """Everything the machine remembers about one request."""
 
-    chain: int
-    step: int
+    chain: Any
+    step: Any
     """Index into the plan's step arrays."""
-    retry: int
+    retry: Any
     """Retries made on this step; 0 while its first attempt runs."""
-    spent_usd: float
-    deadline: float
+    spent_usd: Any
+    deadline: Any
     """On the driver's clock; infinite where the chain has none."""
+    error: Any
+    """What led to this step; 0 at the first."""
+    shed: Any
+    """1: no model is asked"""
+    calls: Any
+    """bits of the calls under way"""
+    extra: Any
+    """bits of the calls that hold a place in the retry budget"""
+    ticket: Any
+    """breaker generation in which the first call was admitted"""
+    second_ticket: Any
 
 
 class Action(NamedTuple):
     """What the driver has to do next."""
 
-    kind: int
-    """``CALL`` the step's model, ``WAIT``, answer with the ``DEGRADE`` step, or ``FINISH``."""
-    seconds: float
-    """CALL: the attempt's timeout; WAIT: how long."""
-    error: int
-    """FINISH: the request's error, 0 for an accepted answer; DEGRADE: the error that led here."""
+    kind: Any
+    """``CALL`` the step's model, ``HEDGE`` with its second, ``WAIT``, ``LOOK_FRESH`` or
+    ``LOOK_STALE`` into the cache, give what was found (``HIT``, ``STALE_HIT``), answer with the
+    ``DEGRADE`` step, ``FINISH``, take note of a ``SKIP``, or ``HOLD`` until a call ends."""
+    seconds: Any
+    """CALL, HEDGE: the call's timeout; WAIT, LOOK: how long."""
+    error: Any
+    """FINISH: the request's error, 0 for an accepted answer; DEGRADE, STALE_HIT: what led here;
+    SKIP: why."""
+
+
+def happened(kind: int, now: float, **details: float) -> Event:
+    """Make an event; what is not given is 0."""
+    return Event(kind, now, **{**dict.fromkeys(Event._fields[2:], 0), **details})
 
 
 # One tuple type each, whatever the widths of the plan's columns: compiled code needs that.
 @inlined
-def _at(chain: Any, step: Any, retry: Any, spent: Any, deadline: Any) -> Any:
-    numbers: Any = np.int64(chain), np.int64(step), np.int64(retry)
-    return RequestState(numbers[0], numbers[1], numbers[2], np.float64(spent), np.float64(deadline))
+def _moved(state: Any, step: Any, retry: Any, spent: Any, error: Any) -> Any:
+    """The state on a step with no call under way."""
+    return RequestState(
+        state.chain, np.int64(step), np.int64(retry), np.float64(spent), state.deadline,
+        np.int64(error), state.shed, np.int64(0), state.extra, state.ticket, state.second_ticket,
+    )  # fmt: skip
+
+
+@inlined
+def _calling(state: Any, calls: Any, spent: Any, extra: Any, ticket: Any, second: Any) -> Any:
+    """The state on the same step with other calls under way."""
+    return RequestState(
+        state.chain, state.step, state.retry, np.float64(spent), state.deadline, state.error,
+        state.shed, np.int64(calls), np.int64(extra), np.int64(ticket), np.int64(second),
+    )  # fmt: skip
 
 
 @inlined
@@ -90,60 +162,187 @@ def _do(kind: Any, seconds: Any, error: Any) -> Any:
 @inlined
 def arrive(chain: Any) -> Any:
     """Return the state of a request that has just been routed to a chain."""
-    return _at(chain, 0, 0, 0.0, 0.0)
+    zero: Any = np.int64(0)
+    return RequestState(
+        np.int64(chain), zero, zero, 0.0, 0.0, zero, zero, zero, zero, zero, zero
+    )  # fmt: skip
 
 
 @inlined
-def next_action(plan: Any, state: Any, event: Any) -> Any:
+def next_action(plan: Any, shared: Any, request: Any, state: Any, event: Any) -> Any:
     """Return the new state and the next action after an event."""
-    if event.kind == ARRIVED:
-        first = plan.chain_start[state.chain]
-        deadline = event.now + plan.chain_deadline_s[state.chain]
-        state = _at(state.chain, first, 0, 0.0, deadline)
-        return _enter_step(plan, state, event.now, 0)
-    if event.kind == WOKE:
-        return _enter_step(plan, state, event.now, _TIMEOUT)
-    return _after_attempt(plan, state, event)
+    kind, now = event.kind, event.now
+    if kind == COMPLETED:
+        state, action = _completed(plan, shared, state, event)
+    elif kind == ARRIVED:
+        state, action = _arrived(plan, shared, request, state, now)
+    elif kind == HEDGE_DUE:
+        state, action = _hedge_due(plan, shared, request, state, now)
+    elif kind == FOUND:
+        action = _do(HIT, 0.0, 0)
+    elif kind == FOUND_STALE:
+        action = _do(STALE_HIT, 0.0, state.error)
+    elif kind == MISSED_STALE:
+        state = _moved(state, state.step + 1, 0, state.spent_usd, state.error)
+        action = _do(_ENTER, 0.0, 0)
+    else:  # WOKE, SKIPPED, MISSED
+        action = _do(_ENTER, 0.0, 0)
+    if action.kind == _ENTER:
+        state, action = _enter_step(plan, shared, request, state, now)
+    if shared is not None:
+        over = action.kind in (FINISH, DEGRADE, HIT, STALE_HIT)
+        if over and not state.shed:
+            shared.counts[IN_PROGRESS] -= 1
+    return state, action
 
 
 @inlined
-def _after_attempt(plan: Any, state: Any, event: Any) -> Any:
+def abandon(plan: Any, shared: Any, state: Any, other_usd: Any, now: Any) -> None:
+    """Give back whatever a request holds whose driver cannot go on."""
+    shared.counts[IN_PROGRESS] -= 0 if state.shed else 1
+    if state.calls & FIRST:
+        give_up(shared, plan.step_model[state.step], state.ticket)
+    if state.calls & SECOND:
+        give_up(shared, plan.step_hedge_model[state.step], state.second_ticket)
+    shared.counts[EXTRA] -= (state.extra & FIRST) + (state.extra & SECOND) // SECOND
+    pay(plan, shared, other_usd, now)
+
+
+@inlined
+def _arrived(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
+    chain: Any = state.chain
+    shed = 0
+    if shared is not None:
+        if shared.counts[IN_PROGRESS] >= request.room:
+            shed = 1
+        else:
+            shared.counts[IN_PROGRESS] += 1
+    zero: Any = np.int64(0)
+    spent = 0.0
+    looks = plan.chain_cached[chain] and not shed
+    if looks:
+        spent = plan.cache_cost_usd
+    state = RequestState(
+        chain, np.int64(plan.chain_start[chain]), zero, np.float64(spent),
+        now + plan.chain_deadline_s[chain], zero, np.int64(shed), zero, zero, zero, zero,
+    )  # fmt: skip
+    if looks:
+        return state, _do(LOOK_FRESH, plan.cache_latency_s, 0)
+    return state, _do(_ENTER, 0.0, 0)
+
+
+@inlined
+def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
     chain, step, retry = state.chain, state.step, state.retry
+    now, error = event.now, event.error
     spent = state.spent_usd + event.cost_usd
-    if event.error == 0:
-        done = _at(chain, step, retry, spent, state.deadline)
-        return done, _do(FINISH, 0.0, 0)
-    bit = 1 << event.error
+    extra, others = state.extra, state.calls & ~event.call
+    if shared is not None:
+        first = event.call == FIRST
+        model = plan.step_model[step] if first else plan.step_hedge_model[step]
+        ticket = state.ticket if first else state.second_ticket
+        record(plan, shared, model, ticket, error, event.tokens, now)
+        pay(plan, shared, event.cost_usd, now)
+        if extra & event.call:
+            shared.counts[EXTRA] -= 1
+            extra &= ~event.call
+        if error == 0 and others:
+            model = plan.step_hedge_model[step] if first else plan.step_model[step]
+            give_up(shared, model, state.second_ticket if first else state.ticket)
+            spent += event.other_usd
+            pay(plan, shared, event.other_usd, now)
+            if extra:
+                shared.counts[EXTRA] -= 1
+                extra = 0
+    after = _calling(state, others, spent, extra, state.ticket, state.second_ticket)
+    if error == 0:
+        return _moved(after, step, retry, spent, 0), _do(FINISH, 0.0, 0)
+    if others:
+        return after, _do(HOLD, 0.0, 0)
+    bit = 1 << error
     if retry < plan.step_retries[step] and plan.chain_retry_on[chain] & bit:
         wait = plan.step_backoff_s[step] * 2.0**retry * (0.5 + 0.5 * event.jitter)
-        if event.now + wait < state.deadline and spent < plan.chain_max_cost_usd[chain]:
-            again = _at(chain, step, retry + 1, spent, state.deadline)
+        wait = max(wait, event.retry_after_s)
+        granted = now + wait < state.deadline and spent < plan.chain_max_cost_usd[chain]
+        if shared is not None and granted:
+            granted = not still_open(plan, shared, plan.step_model[step], now + wait)
+            granted = granted and grant(plan, shared)
+        if granted:
+            again = _moved(after, step, retry + 1, spent, error)
+            if shared is not None:
+                again = _calling(again, 0, spent, FIRST, 0, 0)
             return again, _do(WAIT, wait, 0)
     if plan.chain_fallback_on[chain] & bit:
-        following = _at(chain, step + 1, 0, spent, state.deadline)
-        return _enter_step(plan, following, event.now, event.error)
-    failed = _at(chain, step, retry, spent, state.deadline)
-    return failed, _do(FINISH, 0.0, event.error)
+        return _moved(after, step + 1, 0, spent, error), _do(_ENTER, 0.0, 0)
+    return _moved(after, step, retry, spent, error), _do(FINISH, 0.0, error)
 
 
 @inlined
-def _enter_step(plan: Any, state: Any, now: Any, error: Any) -> Any:
-    """Call this step's model, or the first later step that time and money still allow."""
-    chain, spent, deadline = state.chain, state.spent_usd, state.deadline
-    retry = state.retry
-    step = state.step
-    while step < plan.chain_start[chain + 1]:
-        if plan.step_model[step] < 0:
-            here = _at(chain, step, 0, spent, deadline)
-            return here, _do(DEGRADE, 0.0, error)
-        if deadline - now <= _NO_TIME_S:
-            error = _TIMEOUT
-        elif spent >= plan.chain_max_cost_usd[chain]:
-            error = _BUDGET
-        else:
-            here = _at(chain, step, retry, spent, deadline)
-            return here, _do(CALL, min(plan.step_timeout_s[step], deadline - now), 0)
-        step += 1
-        retry = 0
-    end = _at(chain, step, 0, spent, deadline)
-    return end, _do(FINISH, 0.0, error)
+def _may_ask(plan: Any, request: Any, state: Any, model: Any, now: Any) -> Any:
+    """Whether this request may go to a model: 0, or the reason why not."""
+    if state.shed:
+        return _SHED
+    if state.deadline - now <= _NO_TIME_S:
+        return _TIMEOUT
+    if state.spent_usd >= plan.chain_max_cost_usd[state.chain]:
+        return _BUDGET
+    if plan.filtered:
+        if request.needs & ~plan.model_supports[model]:
+            return _UNSUPPORTED
+        if request.tokens > plan.model_context_tokens[model]:
+            return _CONTEXT_WINDOW
+    return 0
+
+
+@inlined
+def _enter_step(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
+    """Do what this step says, or skip it where it may not be tried now."""
+    step, spent, error = state.step, state.spent_usd, state.error
+    if step >= plan.chain_start[state.chain + 1]:
+        return state, _do(FINISH, 0.0, error)
+    if plan.step_kind[step] == SAY:
+        return state, _do(DEGRADE, 0.0, error)
+    if plan.step_kind[step] == LOOK:
+        if not plan.chain_cached[state.chain]:
+            return _moved(state, step + 1, 0, spent, error), _do(SKIP, 0.0, error)
+        looking = _moved(state, step, 0, spent + plan.cache_cost_usd, error)
+        return looking, _do(LOOK_STALE, plan.cache_latency_s, 0)
+    model = plan.step_model[step]
+    reason = _may_ask(plan, request, state, model, now)
+    after = 0.0
+    if shared is not None and reason == 0:
+        reason, after = admit(plan, shared, model, request.tokens, now)
+    if reason == 0:
+        ticket = 0
+        if shared is not None:
+            ticket = shared.generation[model]
+        limit = min(plan.step_timeout_s[step], state.deadline - now)
+        return _calling(state, FIRST, spent, state.extra, ticket, 0), _do(CALL, limit, 0)
+    if shared is not None:
+        if state.extra:
+            shared.counts[EXTRA] -= 1
+            state = _calling(state, 0, spent, 0, 0, 0)
+        limited = reason == _RATE_LIMITED and (plan.chain_retry_on[state.chain] >> reason) & 1
+        if limited and state.retry < plan.step_retries[step]:
+            wait = max(plan.step_backoff_s[step] * 2.0**state.retry, after)
+            if now + wait < state.deadline and grant(plan, shared):
+                again = _moved(state, step, state.retry + 1, spent, reason)
+                return _calling(again, 0, spent, FIRST, 0, 0), _do(WAIT, wait, 0)
+    return _moved(state, step + 1, 0, spent, reason), _do(SKIP, 0.0, reason)
+
+
+@inlined
+def _hedge_due(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
+    """Send the second call of a slow step, if everything allows one."""
+    if shared is not None:
+        model = plan.step_hedge_model[state.step]
+        if _may_ask(plan, request, state, model, now) == 0 and grant(plan, shared):
+            reason, _ = admit(plan, shared, model, request.tokens, now)
+            if reason == 0:
+                limit = min(plan.step_timeout_s[state.step], state.deadline - now)
+                calls, extra = state.calls | SECOND, state.extra | SECOND
+                ticket = shared.generation[model]
+                sent = _calling(state, calls, state.spent_usd, extra, state.ticket, ticket)
+                return sent, _do(HEDGE, limit, 0)
+            shared.counts[EXTRA] -= 1
+    return state, _do(HOLD, 0.0, 0)

@@ -12,7 +12,8 @@ outcome as it stands. A *further* call to the same model for the same request is
   too late; else quality is that model's mean over answered requests of the same category, and
   cost comes with the drawn latency.
 
-Draws are keyed on (seed, request, model, attempt), see ``keys``.
+Draws are keyed on (seed, request, model, attempt), see ``keys``. Injected faults act on top of all
+this, see ``faults``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.compiled import inlined
+from toolkit.engine.faults import strike
 from toolkit.engine.keys import Purpose, uniform
 from toolkit.schema import TRANSIENT, ErrorType
 
@@ -75,54 +77,72 @@ class Outcome(NamedTuple):
     """What one attempt gave, after the caller's timeout."""
 
     error: Any
-    latency_s: float
-    cost_usd: float
-    quality: float
-    imputed: bool
+    latency_s: Any
+    cost_usd: Any
+    given_up_usd: Any
+    """what it costs if it is given up before it ends"""
+    quality: Any
+    retry_after_s: Any
+    imputed: Any
 
 
 @inlined
 def attempt_outcome(
-    log: Any, seed: Any, row: Any, model: Any, attempt: Any, again: Any, timeout_s: Any, bill: Any
-) -> Any:
-    """Answer one call to dataset column ``model`` for request ``row`` from the log.
+    log: Any, world: Any, seed: Any, row: Any, column: Any, model: Any, attempt: Any, again: Any,
+    timeout_s: Any, bill: Any, now: Any, in_flight: Any,
+) -> Any:  # fmt: skip
+    """Answer one call to policy model ``model``, column ``column`` of the log, for request ``row``.
 
-    ``again`` is true where this request has called the model before; ``bill`` says what a
-    timed-out call costs (0 in full, 1 its input, 2 nothing).
+    ``again`` is true where this request has called that model of the log before; ``bill`` says
+    what a call costs that timed out or was given up (0 in full, 1 its input, 2 nothing).
+    ``in_flight`` is the number of calls to the model that are under way, this one included.
     """
-    error: Any = np.int64(log.error[row, model])
-    latency = log.latency_s[row, model]
-    cost = log.cost_usd[row, model]
+    error: Any = np.int64(log.error[row, column])
+    latency = log.latency_s[row, column]
+    cost = log.cost_usd[row, column]
     billed_row = row
-    quality = log.quality[row, model]
+    quality = log.quality[row, column]
     transient = FIRST_TRANSIENT <= error <= LAST_TRANSIENT
     if again and (error == 0 or transient):
         answered = error == 0
-        u = uniform(seed, log.request_key[row], log.model_key[model], attempt, _ERROR)
-        error = 0
+        u = uniform(seed, log.request_key[row], log.model_key[column], attempt, _ERROR)
+        error = np.int64(0)
         for j in range(log.error_rate.shape[2]):
-            if u < log.error_rate[log.window[row], model, j]:
+            if u < log.error_rate[log.window[row], column, j]:
                 error = np.int64(FIRST_TRANSIENT + j)
                 break
-        fate = 2 * model + (1 if error else 0)
+        fate = 2 * column + (1 if error else 0)
         size = log.pool_start[fate + 1] - log.pool_start[fate]
         if size > 0:
-            u = uniform(seed, log.request_key[row], log.model_key[model], attempt, _OUTCOME)
+            u = uniform(seed, log.request_key[row], log.model_key[column], attempt, _OUTCOME)
             drawn = log.pool[log.pool_start[fate] + np.int64(u * size)]
-            latency = log.latency_s[drawn, model]
+            latency = log.latency_s[drawn, column]
             if error or not answered:
-                cost = log.cost_usd[drawn, model]
+                cost = log.cost_usd[drawn, column]
                 billed_row = drawn
         else:
             latency = cost = np.nan
         if error:
             quality = 0.0
         elif not answered:
-            quality = log.mean_quality[log.category[row], model]
+            quality = log.mean_quality[log.category[row], column]
+    factor, retry_after, injected = 1.0, 0.0, False
+    if world.faults.kind.shape[0]:
+        struck = strike(
+            world, log.request_key[row], log.model_key[column], attempt, model, now, in_flight,
+            error, latency, cost, quality,
+        )  # fmt: skip
+        error, latency, cost, quality = (
+            struck.error, struck.latency_s, struck.cost_usd, struck.quality,
+        )  # fmt: skip
+        factor, retry_after, injected = struck.price_factor, struck.retry_after_s, struck.injected
+    given_up = cost
+    if bill == 1:
+        given_up = log.input_cost_usd[billed_row, column] * factor if factor else 0.0
+    elif bill == 2:
+        given_up = 0.0
     if latency > timeout_s:
-        error, latency, quality = _TIMEOUT, timeout_s, 0.0
-        if bill == 1:
-            cost = log.input_cost_usd[billed_row, model]
-        elif bill == 2:
-            cost = 0.0
-    return Outcome(np.int64(error), latency, cost, quality, again)
+        error, latency, quality = np.int64(_TIMEOUT), timeout_s, 0.0
+        cost, retry_after = given_up, 0.0
+    imputed = again and not injected
+    return Outcome(error, latency, cost, given_up, quality, retry_after, imputed)

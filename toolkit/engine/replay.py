@@ -2,11 +2,14 @@
 
 Only per-request totals are kept. The attempts behind them are played again when someone asks, and
 come out the same because every draw is keyed.
+
+There are two drivers. Where what one request meets does not depend on the others, each is folded
+by itself; else everything is played in event order. Both turn the same state machine.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,12 +17,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from toolkit.engine.cached import CacheState, cache_state, no_cache
 from toolkit.engine.decide import decide
-from toolkit.engine.fold import fold, fold_again
+from toolkit.engine.events import Changes, play
+from toolkit.engine.facts import facts
+from toolkit.engine.faults import needs_order, world
+from toolkit.engine.fold import fold
 from toolkit.engine.observed import observe
-from toolkit.engine.outcomes import Observed
+from toolkit.engine.tables import NOWHERE, Recording, Totals, recording, totals
 from toolkit.policy.model import Policy
 from toolkit.policy.plan import Plan, compile_plan
+from toolkit.scenarios.aim import aim
+from toolkit.scenarios.arrivals import Traffic, traffic
+from toolkit.scenarios.faults import Faults, no_faults
+from toolkit.scenarios.model import Scenario
 from toolkit.schema import REQUEST_ID, ErrorType, Status
 
 if TYPE_CHECKING:
@@ -37,8 +48,16 @@ class Replay:
 
     policy: Policy
     dataset: Dataset
+    """the requests that were played: of the log, or drawn from it to fill a scenario's arrivals"""
     seed: int
     plan: Plan
+    scenario: Scenario | None
+    faults: Faults
+    stateful: bool
+    """what one request met depended on the others, so that their arrival times mattered"""
+    arrivals: Traffic
+    changes: Changes
+    """of breakers; none where no model has one"""
     route: NDArray[np.int16]
     """index into ``route_names``; -1 (the last one) where no rule matched"""
     chain: NDArray[np.int16]
@@ -62,6 +81,15 @@ class Replay:
     """went on from its first step to another"""
     imputed: NDArray[np.bool_]
     """rests on at least one attempt that the log does not hold"""
+    cached: NDArray[np.bool_]
+    """answered from the cache"""
+    skips: NDArray[np.int16]
+    """model steps that were not tried"""
+
+    @property
+    def arrival_s(self) -> NDArray[np.float64]:
+        """When each request arrived, (n,) seconds since the start."""
+        return self.arrivals.arrival_s
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -74,11 +102,22 @@ class Replay:
         return (*(rule.name for rule in self.policy.routes), "default")
 
     @cached_property
+    def _rows(self) -> Recording:
+        """Everything that happened, played once more to be written down."""
+        done = Totals(*(getattr(self, name) for name in Totals._fields))
+        rows = recording(done)
+        _play(self, totals(len(self.status)), rows)
+        return rows
+
+    @property
     def attempt_table(self) -> pa.Table:
         """All attempts, one row each: the columns of ``Attempts``."""
-        log = _observed_for(self.plan, self.dataset)
-        rows = fold_again(self.plan, log, self.chain, self.seed, self.attempts)
-        return pa.table(rows._asdict())
+        return pa.table(self._rows.attempts._asdict())
+
+    @property
+    def skip_table(self) -> pa.Table:
+        """All model steps that were not tried, and why: the columns of ``Skips``."""
+        return pa.table(self._rows.skips._asdict())
 
     def trace(self, request: int | str) -> Trace:
         """Return one request's attempts, by its row number or its ``request_id``."""
@@ -118,6 +157,8 @@ class Replay:
                 "attempts": self.attempts,
                 "fallback": self.fallback,
                 "imputed": self.imputed,
+                "cached": self.cached,
+                "arrival_s": self.arrival_s,
             }
         )
 
@@ -130,20 +171,67 @@ class Replay:
         return self.summary()._repr_html_()
 
 
-def _observed_for(plan: Plan, dataset: Dataset) -> Observed:
-    return observe(dataset, input_cost=bool((plan.model_bill_timeouts == 1).any()))
+def replay(
+    policy: Policy, dataset: Dataset, seed: int = 0, scenario: Scenario | None = None
+) -> Replay:
+    """Play a policy against a dataset's logged outcomes, under a scenario's faults if one is given.
 
-
-def replay(policy: Policy, dataset: Dataset, seed: int = 0) -> Replay:
-    """Play a policy against a dataset's logged outcomes.
-
-    The same policy, dataset and seed give the same result to the last digit. Raises
+    The same policy, dataset, scenario and seed give the same result to the last digit. Raises
     ``PolicyError`` where the policy names a model or a column that the dataset does not have.
     """
+    faults = no_faults(len(policy.models))
+    if scenario is not None:
+        faults = aim(scenario, policy, dataset.models)
+    return replay_traffic(policy, traffic(scenario, dataset, seed), faults, seed, scenario)
+
+
+def replay_traffic(
+    policy: Policy,
+    arrivals: Traffic,
+    faults: Faults,
+    seed: int = 0,
+    scenario: Scenario | None = None,
+) -> Replay:
+    """Play a policy against requests that arrive at given times, under given faults."""
+    dataset = arrivals.dataset
     plan = compile_plan(policy, dataset.models)
     decisions = decide(policy, dataset.requests, seed)
-    totals = fold(plan, _observed_for(plan, dataset), decisions.chain, seed)
+    done = totals(dataset.n_requests)
+    blank = Replay(
+        policy, dataset, seed, plan, scenario, faults, plan.stateful or needs_order(faults),
+        arrivals, _UNCHANGED, **decisions._asdict(), **done._asdict(),
+    )  # fmt: skip
+    changes = _play(blank, done, NOWHERE)
     if not dataset.graded:
         # Without a single grade, the zeros of the failures would pass for a mean quality.
-        totals = totals._replace(quality=np.full(len(totals.quality), np.nan))
-    return Replay(policy, dataset, seed, plan, **decisions._asdict(), **totals._asdict())
+        done.quality[:] = np.nan
+    return replace(blank, changes=changes)
+
+
+_UNCHANGED = Changes(np.empty(0), np.empty(0, np.int16), np.empty(0, np.int8))
+
+
+def _play(one: Replay, done: Totals, rows: Recording) -> Changes:
+    """Turn the machine; ``done`` and ``rows`` are filled."""
+    plan, dataset = one.plan, one.dataset
+    log = observe(dataset, input_cost=bool((plan.model_bill_timeouts == 1).any()))
+    known, around = facts(one.policy, dataset.requests), world(one.faults)
+    if not one.stateful:
+        fold(plan, log, around, one.arrival_s, known, one.chain, one.seed, done, rows)
+        return _UNCHANGED
+    return play(
+        plan, log, around, _cache(one.policy, dataset), one.arrival_s, one.arrivals.origin_s,
+        known, one.chain, one.seed, done, rows,
+    )  # fmt: skip
+
+
+def _cache(policy: Policy, dataset: Dataset) -> CacheState:
+    if policy.cache is None:
+        return no_cache()
+    from toolkit.cache.keys import cache_keys, references
+    from toolkit.cache.similar import neighbours
+
+    requests = dataset.requests
+    keys = cache_keys(policy.cache, requests)
+    near = neighbours(policy.cache, requests, keys)
+    return cache_state(keys, references(requests), near, policy.cache.max_entries)

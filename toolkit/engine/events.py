@@ -1,0 +1,357 @@
+"""The replay driver for policies whose requests meet: everything happens in event order.
+
+Arrivals come from a sorted column, all else (a call's end, the end of a wait or a look-up, a hedge
+falling due) from a heap. At the same time, what was scheduled comes before what arrives, and what
+was scheduled first comes first. Of a call that was cancelled, the event stays in the heap and is
+void: its version is not the row's.
+
+The compiled loop allocates nothing. It stops when it needs room and goes on with twice as much.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.engine.admission import CHANGES, Shared, shared_state
+from toolkit.engine.cached import CacheState, find, hit_quality, keep
+from toolkit.engine.compiled import compiled, inlined
+from toolkit.engine.facts import Facts
+from toolkit.engine.faults import World
+from toolkit.engine.heap import Heap, heap, pop, push
+from toolkit.engine.keys import Purpose, uniform
+from toolkit.engine.machine import (
+    ARRIVED,
+    CALL,
+    COMPLETED,
+    DEGRADE,
+    FINISH,
+    FIRST,
+    FOUND,
+    FOUND_STALE,
+    HEDGE,
+    HEDGE_DUE,
+    HIT,
+    HOLD,
+    LOOK_FRESH,
+    LOOK_STALE,
+    MISSED,
+    MISSED_STALE,
+    SECOND,
+    SKIP,
+    SKIPPED,
+    STALE_HIT,
+    WAIT,
+    WOKE,
+    Event,
+    Request,
+    abandon,
+    arrive,
+    next_action,
+)
+from toolkit.engine.outcomes import Observed, attempt_outcome
+from toolkit.engine.slots import Slots, begin, end, load, more, save, slots
+from toolkit.engine.tables import Recording, Totals
+from toolkit.policy.plan import ASK, Plan
+from toolkit.schema import ErrorType, Status
+
+_BACKOFF = int(Purpose.BACKOFF)
+_CANCELLED = int(ErrorType.CANCELLED)
+_ACCEPTED, _DEGRADED, _FAILED, _UNOBSERVED = (int(s) for s in Status)
+
+_FIRST_ENDS, _SECOND_ENDS, _HEDGE, _WAKE, _LOOKED, _LOOKED_STALE = range(6)
+_KIND_BITS, _SLOT_BITS = 4, 24
+_PUSHES = 2
+"""Most events that one event schedules."""
+_MOST_CHANGES = 64
+"""More changes of breakers than one event can bring about."""
+
+
+class Arrivals(NamedTuple):
+    """n requests in time."""
+
+    order: NDArray[np.int64]
+    """(n,) rows of the dataset, the first to arrive first"""
+    arrival_s: NDArray[np.float64]
+    """(n,) by row"""
+    next: NDArray[np.int64]
+    """(1,) position in ``order`` of the next to arrive"""
+
+
+class Changes(NamedTuple):
+    """c changes of breakers, in the order in which they happened."""
+
+    time_s: NDArray[np.float64]
+    model: NDArray[np.int16]
+    """index into ``policy.models``"""
+    state: NDArray[np.int8]
+    """0 closed, 1 open, 2 half-open"""
+
+
+@compiled
+def _run(
+    plan: Any, log: Any, world: Any, shared: Any, cache: Any, arrivals: Any, facts: Any,
+    chains: Any, seed: Any, heap: Any, slots: Any, totals: Any, record: Any,
+) -> Any:  # fmt: skip
+    """Play until nothing is left (True) or until more room is needed (False)."""
+    n = chains.shape[0]
+    rows, passes = record.attempts, record.skips
+    recording = record.first_attempt.shape[0] > 0
+    while True:
+        room = heap.time.shape[0] - heap.size[0] >= _PUSHES
+        room = room and slots.free[slots.free.shape[0] - 1] > 0
+        if not room or shared.change_s.shape[0] - shared.counts[CHANGES] < _MOST_CHANGES:
+            return False
+        error, paid, jitter, after, call, tokens, other_usd = 0, 0.0, 0.0, 0.0, 0, 0.0, 0.0
+        model, hit, quality, call_imputed = -1, -1, 0.0, False
+        row = -1
+        if arrivals.next[0] < n:
+            row = arrivals.order[arrivals.next[0]]
+            if heap.size[0] and heap.time[0] <= arrivals.arrival_s[row]:
+                row = -1
+        if row >= 0:
+            now = arrivals.arrival_s[row]
+            arrivals.next[0] += 1
+            s = begin(slots, row, now)
+            state = arrive(np.int64(chains[row]))
+            kind = ARRIVED
+        elif heap.size[0] == 0:
+            return True
+        else:
+            now, what = pop(heap)
+            s = what & ((1 << _SLOT_BITS) - 1)
+            due = (what >> _SLOT_BITS) & ((1 << _KIND_BITS) - 1)
+            version = what >> (_SLOT_BITS + _KIND_BITS)
+            if due <= _HEDGE and slots.version[s, due & 1] != version:
+                continue
+            row = slots.row[s]
+            state = load(slots, s, chains[row])
+            kind = WOKE
+            if due == _HEDGE:
+                kind = HEDGE_DUE
+            elif due == _LOOKED:
+                hit = find(cache, row, now, plan.cache_ttl_s)
+                kind = FOUND if hit >= 0 else MISSED
+            elif due == _LOOKED_STALE:
+                hit = find(cache, row, now, plan.cache_stale_s)
+                kind = FOUND_STALE if hit >= 0 else MISSED_STALE
+            elif due <= _SECOND_ENDS:
+                kind, call = COMPLETED, FIRST if due == _FIRST_ENDS else SECOND
+                slots.version[s, due] += 1
+                error, paid = slots.call_error[s, due], slots.call_usd[s, due]
+                quality, call_imputed = slots.quality[s, due], slots.call_imputed[s, due]
+                after = slots.retry_after_s[s, due]
+                model = plan.step_model[state.step]
+                if due == _SECOND_ENDS:
+                    model = plan.step_hedge_model[state.step]
+                column = plan.model_column[model]
+                if error:
+                    jitter = uniform(
+                        seed, log.request_key[row], log.model_key[column], slots.attempts[s],
+                        _BACKOFF,
+                    )  # fmt: skip
+                elif not np.isnan(log.output_tokens[row, column]):
+                    tokens = log.output_tokens[row, column]
+                if np.isnan(paid):
+                    paid = 0.0
+                    slots.unmeasured[s] |= 1
+                slots.cost_usd[s] += paid
+        chain = state.chain
+        status = -1
+        request = Request(facts.needs[row], facts.tokens[row], facts.room[row])
+        while True:
+            lost = kind == COMPLETED and error == 0 and state.calls != call
+            if lost:  # the other call is given up now
+                other = 0 if call == SECOND else 1
+                other_usd = _give_up(slots, s, other, now, rows, record.first_attempt, recording)
+            state, action = next_action(
+                plan, shared, request, state,
+                Event(kind, now, error, paid, jitter, after, call, tokens, other_usd),
+            )  # fmt: skip
+            if action.kind in (CALL, HEDGE):
+                c = 0 if action.kind == CALL else 1
+                model = plan.step_model[state.step]
+                bit = plan.step_log[state.step]
+                if c:
+                    model = plan.step_hedge_model[state.step]
+                    bit = plan.step_hedge_log[state.step]
+                column = plan.model_column[model]
+                if column < 0 or not log.observed[row, column]:
+                    if c:
+                        other_usd = _give_up(
+                            slots, s, 0, now, rows, record.first_attempt, recording
+                        )
+                    abandon(plan, shared, state, other_usd, now)
+                    status, quality = _UNOBSERVED, np.nan
+                    break
+                again = (slots.called[s] >> bit) & 1 != 0
+                slots.called[s] |= 1 << bit
+                number = slots.attempts[s]
+                out = attempt_outcome(
+                    log, world, seed, row, column, model, number, again, action.seconds,
+                    plan.model_bill_timeouts[model], now, shared.in_flight[model],
+                )  # fmt: skip
+                slots.attempts[s] = number + 1
+                slots.imputed[s] |= out.imputed
+                slots.number[s, c] = number
+                slots.start[s, c] = now
+                slots.call_error[s, c] = out.error
+                slots.call_usd[s, c] = out.cost_usd
+                slots.given_up_usd[s, c] = out.given_up_usd
+                slots.quality[s, c] = out.quality
+                slots.retry_after_s[s, c] = out.retry_after_s
+                slots.call_imputed[s, c] = out.imputed
+                if recording:
+                    r = record.first_attempt[row] + number
+                    rows.request_ix[r] = row
+                    rows.attempt[r] = number
+                    rows.step[r] = state.step - plan.chain_start[chain]
+                    rows.model[r] = model
+                    rows.hedge[r] = c == 1
+                    rows.wait_s[r] = 0.0 if c else slots.wait_s[s]
+                    rows.start_s[r] = now - slots.arrived[s]
+                    rows.latency_s[r] = out.latency_s
+                    rows.cost_usd[r] = out.cost_usd
+                    rows.quality[r] = out.quality
+                    rows.error[r] = out.error
+                    rows.imputed[r] = out.imputed
+                takes = out.latency_s
+                if np.isnan(takes):
+                    takes = 0.0
+                    slots.unmeasured[s] |= 2
+                version = slots.version[s, c]
+                push(heap, now + takes, _pack(version, c, s))
+                if c == 0:
+                    slots.wait_s[s] = 0.0
+                    hedge_s = plan.step_hedge_after_s[state.step]
+                    if takes > hedge_s:
+                        push(heap, now + hedge_s, _pack(version, _HEDGE, s))
+                break
+            if action.kind == SKIP:
+                if plan.step_kind[state.step - 1] == ASK:
+                    if recording:
+                        r = record.first_skip[row] + slots.skips[s]
+                        passes.request_ix[r] = row
+                        passes.step[r] = state.step - 1 - plan.chain_start[chain]
+                        passes.start_s[r] = now - slots.arrived[s]
+                        passes.error[r] = action.error
+                    slots.skips[s] += 1
+                kind, error = SKIPPED, action.error
+                continue
+            if action.kind == WAIT:
+                slots.wait_s[s] = action.seconds
+                push(heap, now + action.seconds, _pack(0, _WAKE, s))
+                break
+            if action.kind in (LOOK_FRESH, LOOK_STALE):
+                slots.cost_usd[s] += plan.cache_cost_usd
+                due = _LOOKED if action.kind == LOOK_FRESH else _LOOKED_STALE
+                push(heap, now + action.seconds, _pack(0, due, s))
+                break
+            if action.kind == HOLD:
+                break
+            if action.kind == HIT:
+                status, quality = _ACCEPTED, hit_quality(cache, hit, row)
+            elif action.kind == STALE_HIT:
+                status, quality = _DEGRADED, plan.step_quality[state.step]
+                if np.isnan(quality):
+                    quality = hit_quality(cache, hit, row)
+            elif action.kind == DEGRADE:
+                status, quality = _DEGRADED, plan.step_quality[state.step]
+                slots.cost_usd[s] += plan.step_cost_usd[state.step]
+                now += plan.step_latency_s[state.step]
+            elif action.kind == FINISH:
+                status = _FAILED if action.error else _ACCEPTED
+                if status == _FAILED:
+                    quality = 0.0
+                elif plan.chain_cached[chain]:
+                    keep(cache, row, quality, call_imputed, now)
+            break
+        if status < 0:
+            save(slots, s, state)
+            continue
+        gone = status == _UNOBSERVED
+        found = action.kind in (HIT, STALE_HIT)
+        totals.status[row] = status
+        totals.model[row] = model if status == _ACCEPTED and not found else -1
+        totals.quality[row] = quality
+        totals.cost_usd[row] = np.nan if gone or slots.unmeasured[s] & 1 else slots.cost_usd[s]
+        totals.latency_s[row] = (
+            np.nan if gone or slots.unmeasured[s] & 2 else now - slots.arrived[s]
+        )
+        totals.error[row] = 0 if gone else action.error
+        totals.attempts[row] = slots.attempts[s]
+        last_step = min(state.step, plan.chain_start[chain + 1] - 1)
+        totals.fallback[row] = last_step > plan.chain_start[chain] and slots.attempts[s] > 0
+        totals.imputed[row] = slots.imputed[s] or (found and cache.imputed[hit])
+        totals.cached[row] = found
+        totals.skips[row] = slots.skips[s]
+        end(slots, s)
+
+
+@inlined
+def _pack(version: Any, kind: Any, slot: Any) -> Any:
+    """An event as one number."""
+    return (
+        (np.int64(version) << (_SLOT_BITS + _KIND_BITS))
+        | (np.int64(kind) << _SLOT_BITS)
+        | np.int64(slot)
+    )
+
+
+@inlined
+def _give_up(slots: Any, s: Any, c: Any, now: Any, rows: Any, first: Any, recording: Any) -> Any:
+    """Cancel call ``c`` of row ``s``; what it costs, 0 where that was not measured."""
+    slots.version[s, c] += 1
+    cost = slots.given_up_usd[s, c]
+    if recording:
+        r = first[slots.row[s]] + slots.number[s, c]
+        rows.latency_s[r] = now - slots.start[s, c]
+        rows.cost_usd[r] = cost
+        rows.quality[r] = 0.0
+        rows.error[r] = _CANCELLED
+    if np.isnan(cost):
+        slots.unmeasured[s] |= 1
+        cost = 0.0
+    slots.cost_usd[s] += cost
+    return cost
+
+
+def play(
+    plan: Plan,
+    log: Observed,
+    world: World,
+    cache: CacheState,
+    arrival_s: NDArray[np.float64],
+    origin_s: float,
+    known: Facts,
+    chain: NDArray[np.int16],
+    seed: int,
+    totals: Totals,
+    record: Recording,
+) -> Changes:
+    """Play every request in event order into ``totals`` and ``record``."""
+    arrivals = Arrivals(np.argsort(arrival_s, kind="stable"), arrival_s, np.zeros(1, np.int64))
+    shared = shared_state(plan, origin_s)
+    events, open_requests = heap(1024), slots(512)
+    while not _run(
+        plan, log, world, shared, cache, arrivals, known, chain, seed, events, open_requests,
+        totals, record,
+    ):  # fmt: skip
+        events, open_requests, shared = _roomier(events, open_requests, shared)
+    count = int(shared.counts[CHANGES])
+    return Changes(*(column[:count].copy() for column in shared[-3:]))
+
+
+def _roomier(events: Heap, open_requests: Slots, shared: Shared) -> tuple[Heap, Slots, Shared]:
+    """Double whatever is full."""
+    if len(events.time) - events.size[0] < _PUSHES:
+        bigger = (np.concatenate([column, column]) for column in events[:3])
+        events = Heap(*bigger, events.size)
+    if open_requests.free[-1] == 0:
+        open_requests = more(open_requests)
+    if len(shared.change_s) - shared.counts[CHANGES] < _MOST_CHANGES:
+        kept = (np.concatenate([column, column]) for column in shared[-3:])
+        shared = Shared(*shared[:-3], *kept)
+    return events, open_requests, shared

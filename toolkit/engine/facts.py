@@ -1,0 +1,67 @@
+"""What the machine has to know about each request before it arrives: columns, made once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from toolkit.errors import PolicyError, Problem, did_you_mean
+from toolkit.policy.conditions import mask
+from toolkit.policy.model import Policy
+from toolkit.policy.plan import NO_LIMIT
+from toolkit.schema import INPUT_TOKENS
+
+if TYPE_CHECKING:
+    from toolkit.policy.model import Shedding
+
+
+class Facts(NamedTuple):
+    """n requests, each array of shape (n,); see ``machine.Request``."""
+
+    needs: NDArray[np.int64]
+    tokens: NDArray[np.float64]
+    room: NDArray[np.int64]
+
+
+def facts(policy: Policy, requests: pa.Table) -> Facts:
+    """Read what the policy's capabilities, limits and shedding ask about.
+
+    Raises:
+        PolicyError: A condition or the shedding asks for a column that there is not.
+    """
+    n = requests.num_rows
+    needs = np.zeros(n, np.int64)
+    for r, (name, condition) in enumerate(policy.requires.items()):
+        needs |= mask(condition, requests, f"requires.{name}", name).astype(np.int64) << r
+    tokens = np.zeros(n)
+    if INPUT_TOKENS in requests.column_names:
+        known = pc.cast(requests.column(INPUT_TOKENS), pa.float64()).to_numpy()
+        tokens = np.nan_to_num(known)
+    room = np.full(n, NO_LIMIT, np.int64)
+    if policy.shedding:
+        room = _room(policy.shedding, requests)
+    return Facts(needs, tokens, room)
+
+
+def _room(shedding: Shedding, requests: pa.Table) -> NDArray[np.int64]:
+    room = np.full(requests.num_rows, shedding.max_in_progress, np.int64)
+    column = shedding.priority_by
+    if column is None:
+        return room
+    if column not in requests.column_names:
+        problem = Problem(
+            "the data has no such column to take priorities from",
+            "shedding.priority_by",
+            repr(column),
+            did_you_mean(column, requests.column_names),
+        )
+        raise PolicyError([problem])
+    values = pc.cast(requests.column(column), pa.string())
+    for value, limit in shedding.limits.items():
+        rows = pc.fill_null(pc.equal(values, value), False).to_numpy()
+        room[rows] = limit
+    return room
