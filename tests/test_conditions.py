@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import pickle
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,41 @@ def test_mask_agrees_with_a_loop_over_rows(condition, table):
     result = mask(condition, table)
     assert result.dtype == np.bool_
     assert result.tolist() == expected
+
+
+@given(conditions, tables())
+def test_repeated_texts_are_found_like_others(condition, table):
+    """A long table, whose texts repeat, gives the rows of the short one again and again."""
+    short = mask(condition, table)
+    times = 200 // max(table.num_rows, 1)
+    long = pa.concat_tables([table] * times)
+    assert np.array_equal(mask(condition, long), np.tile(short, times))
+    assert np.array_equal(mask(condition, long), np.tile(short, times))  # from what was kept
+
+
+def test_texts_that_never_repeat():
+    """A long column of different texts, which threads share, is tested row by row."""
+    prompts = [None if i % 7 == 0 else f"prompt {i}" for i in range(30_000)]
+    table = pa.table({"prompt": pa.chunked_array([prompts[:11_000], prompts[11_000:]])})
+    for tests, expected in (
+        ({"matches": "1$"}, [p is not None and p.endswith("1") for p in prompts]),
+        ({"contains": "99"}, [p is not None and "99" in p for p in prompts]),
+        ({"ne": "prompt 5"}, [p != "prompt 5" for p in prompts]),
+        ({"exists": False}, [p is None for p in prompts]),
+    ):
+        found = mask(Condition.model_validate({"prompt": tests}), table)
+        assert found.tolist() == expected
+
+
+def test_a_mask_may_be_written_to():
+    """What a caller does with a mask does not change the next one, and a table is let go."""
+    table = pa.table({"prompt": ["a", "b"] * 100})
+    condition = Condition.model_validate({"prompt": {"eq": "a"}})
+    mask(condition, table)[:] = False
+    assert mask(condition, table).sum() == 100
+    gone = weakref.ref(table)
+    del table
+    assert gone() is None
 
 
 @given(conditions)

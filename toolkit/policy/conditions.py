@@ -9,6 +9,7 @@ Numbers are compared as 64-bit floats. Text is compared exactly, upper and lower
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -19,13 +20,13 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_valida
 from pydantic_core import PydanticCustomError
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy.cells import Cells, Kind, fulfil, kind_of, mismatch, read
+from toolkit.policy.cells import Kind, Test, cells, kind_of, mismatch, opposite, test
 from toolkit.policy.written import GIVEN, Number, Scalar, Text, Written
 
 if TYPE_CHECKING:
     from toolkit.policy.model import Policy
 
-__all__ = ["OPERATORS", "Condition", "Kind", "Tests", "mask", "route_masks"]
+__all__ = ["OPERATORS", "Condition", "Kind", "Tests", "mask", "route_masks", "route_tests"]
 
 OPERATORS = ("eq", "ne", "in", "not_in", "lt", "lte", "gt", "gte", "matches", "contains", "exists")
 
@@ -137,36 +138,27 @@ def mask(
         PolicyError: The condition asks for a column that ``requests`` does not have, or compares
             a column with a value of another kind.
     """
-    cells: dict[str, Cells] = {}
     problems: list[Problem] = []
-
-    def holds(part: Condition, where: str) -> NDArray[np.bool_]:
-        result = np.ones(requests.num_rows, dtype=np.bool_)
-        for column, operator, value in part.tests():
-            if column not in cells:
-                if column not in requests.column_names:
-                    problems.append(_unknown_column(column, requests, where, rule))
-                    continue
-                cells[column] = read(requests.column(column))
-            problem = mismatch(cells[column], operator, value, f"{where}.{column}", rule)
-            if problem:
-                problems.append(problem)
-                continue
-            result &= fulfil(cells[column], operator, value)
-        if part.all is not None:
-            for i, inner in enumerate(part.all):
-                result &= holds(inner, f"{where}.all.{i}")
-        if part.any is not None:
-            found = [holds(inner, f"{where}.any.{i}") for i, inner in enumerate(part.any)]
-            result &= np.logical_or.reduce(found)
-        if part.not_ is not None:
-            result &= ~holds(part.not_, f"{where}.not")
-        return result
-
-    result = holds(condition, where)
+    holds = _test(condition, requests, where, rule, problems)
     if problems:
-        raise PolicyError(list(dict.fromkeys(problems)))
-    return result
+        raise PolicyError(problems)
+    return np.array(holds(slice(None)))
+
+
+def route_tests(policy: Policy, requests: pa.Table) -> list[Test]:
+    """Return the test of each route's condition, each by itself, ready for any rows.
+
+    Raises:
+        PolicyError: As for `mask`, with the problems of all routes.
+    """
+    problems: list[Problem] = []
+    tests = [
+        _test(route.when, requests, f"routes.{i}.when", route.name, problems)
+        for i, route in enumerate(policy.routes)
+    ]
+    if problems:
+        raise PolicyError(problems)
+    return tests
 
 
 def route_masks(policy: Policy, requests: pa.Table) -> NDArray[np.bool_]:
@@ -176,15 +168,51 @@ def route_masks(policy: Policy, requests: pa.Table) -> NDArray[np.bool_]:
         PolicyError: As for `mask`, with the problems of all routes.
     """
     masks = np.zeros((len(policy.routes), requests.num_rows), dtype=np.bool_)
-    problems: list[Problem] = []
-    for i, route in enumerate(policy.routes):
-        try:
-            masks[i] = mask(route.when, requests, f"routes.{i}.when", route.name)
-        except PolicyError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise PolicyError(problems)
+    for mask, holds in zip(masks, route_tests(policy, requests), strict=True):
+        mask[:] = holds(slice(None))
     return masks
+
+
+def _test(
+    condition: Condition, requests: pa.Table, where: str, rule: str, problems: list[Problem]
+) -> Test:
+    """Put a condition's test together; add what is wrong with it to ``problems``, each once."""
+    return _every(list(_parts(condition, requests, where, rule, problems)))
+
+
+def _parts(
+    condition: Condition, requests: pa.Table, where: str, rule: str, problems: list[Problem]
+) -> Iterator[Test]:
+    """The tests that must all hold."""
+    for column, operator, value in condition.tests():
+        if column in requests.column_names:
+            there = cells(requests, column)
+            problem = mismatch(there, operator, value, f"{where}.{column}", rule)
+        else:
+            problem = _unknown_column(column, requests, where, rule)
+        if problem is None:
+            yield test(there, operator, value)
+        elif problem not in problems:
+            problems.append(problem)
+    for i, inner in enumerate(condition.all or ()):
+        yield _test(inner, requests, f"{where}.all.{i}", rule, problems)
+    if condition.any is not None:
+        yield _some(
+            [
+                _test(inner, requests, f"{where}.any.{i}", rule, problems)
+                for i, inner in enumerate(condition.any)
+            ]
+        )
+    if condition.not_ is not None:
+        yield opposite(_test(condition.not_, requests, f"{where}.not", rule, problems))
+
+
+def _every(tests: list[Test]) -> Test:
+    return lambda rows: reduce(np.logical_and, (holds(rows) for holds in tests))
+
+
+def _some(tests: list[Test]) -> Test:
+    return lambda rows: reduce(np.logical_or, (holds(rows) for holds in tests))
 
 
 def _unknown_column(column: str, requests: pa.Table, where: str, rule: str) -> Problem:
