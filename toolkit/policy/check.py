@@ -1,20 +1,24 @@
-"""What is wrong with a policy for a dataset, what looks like a mistake, and its worst cases."""
+"""What is wrong with a policy for a dataset, what looks like a mistake, and what is proved."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy.conditions import route_masks
-from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy import doubts
+from toolkit.policy.chain_proof import ChainProof, prove_chain
+from toolkit.policy.conditions import mask, route_masks
+from toolkit.policy.model import Policy, RetryBudget
 from toolkit.policy.plan import unknown_models
-from toolkit.policy.proofs import WorstCase, reachable_steps, unused_chains, worst_case
+from toolkit.policy.route_proof import RouteProof, prove_routes
+from toolkit.policy.worst import WorstCase, most_extra_calls
+from toolkit.schema import PROMPT
 
 
 @dataclass(frozen=True)
@@ -23,24 +27,40 @@ class Check:
 
     errors: tuple[Problem, ...]
     """The policy cannot be used with the dataset."""
-    warnings: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
     """It can be used, but probably not all of it is meant."""
-    chains: dict[str, WorstCase]
+    risks: tuple[Problem, ...] = ()
+    """What an outage or a load peak would find weak; it may be meant."""
+    proofs: Mapping[str, ChainProof] = field(default_factory=dict)
+    """By chain."""
+    routes: Mapping[str, RouteProof] = field(default_factory=dict)
+    """By rule, and ``default`` last."""
+    retry_budget: RetryBudget | None = None
+    most_extra_calls: float = math.inf
+    """Retries and hedges under way at one time that the retry budget allows; inf: no bound."""
+
+    @property
+    def chains(self) -> dict[str, WorstCase]:
+        """The worst case in each chain."""
+        return {name: proof.worst for name, proof in self.proofs.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; None: no bound or not known, and the note says why."""
+        budget = self.retry_budget
         return {
             "errors": [asdict(problem) for problem in self.errors],
             "warnings": [asdict(problem) for problem in self.warnings],
-            "chains": {
-                name: {
-                    "worst_case_attempts": worst.attempts,
-                    "worst_case_s": worst.seconds if math.isfinite(worst.seconds) else None,
-                    "worst_case_usd": worst.usd,
-                    "terminates": worst.terminates,
-                    "note": worst.note,
-                }
-                for name, worst in self.chains.items()
+            "risks": [asdict(problem) for problem in self.risks],
+            "chains": {name: proof.to_dict() for name, proof in self.proofs.items()},
+            "routes": {name: proof.to_dict() for name, proof in self.routes.items()},
+            "retry_budget": None
+            if budget is None
+            else {
+                "share": budget.share,
+                "min_retries": budget.min_retries,
+                "most_extra_calls": int(self.most_extra_calls)
+                if math.isfinite(self.most_extra_calls)
+                else None,
             },
         }
 
@@ -55,73 +75,66 @@ def check(
     ``requests`` is the dataset's table of requests. ``max_cost`` has every model of the dataset
     with the largest cost of one call in USD, NaN where none was measured.
     """
+    proofs = {name: prove_chain(policy, name, max_cost) for name in policy.chains}
     errors: list[Problem] = []
-    warnings = [*_unused(policy), *_chain_warnings(policy)]
+    warnings = list(doubts.warnings(policy, proofs))
     if max_cost is not None:
         errors += unknown_models(policy, list(max_cost))
     if requests is not None:
-        errors += _sticky_columns(policy, requests)
-        try:
-            warnings += _idle_rules(policy, requests)
-        except PolicyError as error:
-            errors += error.problems
-    chains = {name: worst_case(policy, name, max_cost) for name in policy.chains}
-    return Check(tuple(errors), tuple(warnings), chains)
+        errors += unknown_columns(policy, requests)
+        for idle in (_idle_rules, _idle_requirements):
+            try:
+                warnings += idle(policy, requests)
+            except PolicyError as error:
+                errors += error.problems
+    return Check(
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        risks=tuple(doubts.risks(policy, proofs)),
+        proofs=proofs,
+        routes=prove_routes(policy, proofs, max_cost),
+        retry_budget=policy.retry_budget,
+        most_extra_calls=most_extra_calls(policy),
+    )
 
 
-def _unused(policy: Policy) -> Iterator[Problem]:
-    for name in unused_chains(policy):
-        yield Problem("no route leads to this chain", f"chains.{name}")
-    asked = {
-        step.model
-        for chain in policy.chains.values()
-        for step in chain.steps
-        if isinstance(step, ModelStep)
-    }
-    for name in policy.models:
-        if name not in asked:
-            yield Problem("no step asks this model", f"models.{name}")
-
-
-def _chain_warnings(policy: Policy) -> Iterator[Problem]:
-    for name, chain in policy.chains.items():
-        where = f"chains.{name}"
-        asks = [step for step in chain.steps if isinstance(step, ModelStep)]
-        reachable = reachable_steps(policy, name)
-        for i in range(len(chain.steps)):
-            if i not in reachable:
-                yield Problem(
-                    "is never reached: no error falls back", f"{where}.steps.{i}", "fallback_on: []"
-                )
-        if not worst_case(policy, name).terminates:
-            yield Problem("may wait for ever", where, "no timeout_s, no deadline_s", "one of them")
-        if not chain.retried_errors and any(step.retries for step in asks):
-            yield Problem("has retries but retries on no error", f"{where}.retry_on", "[]")
-        first = chain.steps[0]
-        timeout_s = first.timeout_s if isinstance(first, ModelStep) else None
-        if chain.deadline_s and timeout_s and chain.deadline_s < timeout_s:
-            yield Problem(
-                "is shorter than the first step's timeout, which it cuts short",
-                f"{where}.deadline_s",
-                f"{chain.deadline_s:g} s",
-                f"{timeout_s:g} s or more",
-            )
-        models = [step.model for step in asks]
-        for model in dict.fromkeys(m for m in models if models.count(m) > 1):
-            yield Problem(
-                "asks the same model in several steps", where, repr(model), "retries of one step"
-            )
-
-
-def _sticky_columns(policy: Policy, requests: pa.Table) -> Iterator[Problem]:
-    for i, route in enumerate(policy.routes):
-        if route.sticky_by is not None and route.sticky_by not in requests.column_names:
+def unknown_columns(policy: Policy, requests: pa.Table) -> Iterator[Problem]:
+    """The request columns outside of conditions that the policy names and that are not there."""
+    named = {f"routes.{i}.sticky_by": route.sticky_by for i, route in enumerate(policy.routes)}
+    if policy.shedding is not None:
+        named["shedding.priority_by"] = policy.shedding.priority_by
+    if (cache := policy.cache) is not None:
+        named |= {f"cache.key.{i}": column for i, column in enumerate(cache.key or ())}
+        named |= {f"cache.scope.{i}": column for i, column in enumerate(cache.scope or ())}
+        if cache.key is None or cache.kind == "semantic":
+            named["cache"] = PROMPT
+    for where, column in named.items():
+        if column is not None and column not in requests.column_names:
             yield Problem(
                 "the requests have no such column",
-                f"routes.{i}.sticky_by",
-                repr(route.sticky_by),
-                did_you_mean(route.sticky_by, requests.column_names),
+                where,
+                repr(column),
+                did_you_mean(column, requests.column_names),
             )
+
+
+def _idle_requirements(policy: Policy, requests: pa.Table) -> list[Problem]:
+    found: list[Problem] = []
+    problems: list[Problem] = []
+    for name, condition in policy.requires.items():
+        where = f"requires.{name}"
+        try:
+            if not mask(condition, requests, where, name).any():
+                found.append(Problem(f"no request needs {name!r}", where))
+        except PolicyError as error:
+            # The words for conditions are those of rules.
+            problems += [
+                replace(one, what=one.what.replace("rule ", "requirement ", 1))
+                for one in error.problems
+            ]
+    if problems:
+        raise PolicyError(problems)
+    return found
 
 
 def _idle_rules(policy: Policy, requests: pa.Table) -> list[Problem]:
