@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -47,11 +48,17 @@ def show(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-_MARKS = {"<model>", "<degrade>", "<stale>", "[key]"}
+_STEPS: dict[str, type[BaseModel]] = {
+    "<model>": model.ModelStep,
+    "<stale>": model.StaleStep,
+    "<degrade>": model.DegradeStep,
+}
+"""Kinds of steps by the marks that pydantic puts into a place."""
+_MARKS = {*_STEPS, "[key]"}
 
 
 def dotted(keys: Iterable[object]) -> str:
-    """A place as a dotted key, without the marks of the two kinds of step and of mapping keys."""
+    """A place as a dotted key, without the marks of the kinds of step and of mapping keys."""
     return ".".join(str(k) for k in keys if str(k) not in _MARKS)
 
 
@@ -123,6 +130,8 @@ _EXAMPLES = {
     "use": "the name of a chain",
     "weight": "a number above 0",
     "text": "the message to answer with",
+    "after_s": "a number of seconds, less than the timeout",
+    "max_in_progress": "a whole number of requests",
 }
 
 
@@ -132,62 +141,48 @@ def _keys(written: type[BaseModel]) -> list[str]:
 
 def _allowed_keys(place: tuple[int | str, ...]) -> str:
     *parent, key = place
-    return did_you_mean(str(key), _keys(_written_at(tuple(parent))))
+    return did_you_mean(str(key), _known_at(tuple(parent)))
 
 
-def _written_at(place: tuple[int | str, ...]) -> type[BaseModel]:
-    """The class whose keys stand at a place of the file."""
-    found: type[BaseModel] = model.Policy
-    match place:
-        case ("goals",):
-            found = model.Goals
-        case ("goals", _):
-            found = model.Goal
-        case ("models", _):
-            found = model.Model
-        case ("models", _, "breaker"):
-            found = model.Breaker
-        case ("models", _, "limits"):
-            found = model.Limits
-        case ("requires", _):
-            found = Condition
-        case ("requires", _, *_):
-            found = Tests
-        case ("cache",):
-            found = model.Cache
-        case ("retry_budget",):
-            found = model.RetryBudget
-        case ("shedding",):
-            found = model.Shedding
-        case ("routes", _):
-            found = model.Route
-        case ("routes", _, "split", _):
-            found = model.Share
-        case ("routes", _, "when"):
-            found = Condition
-        case ("routes", _, "when", *_):
-            found = Tests
-        case ("chains", _):
-            found = model.Chain
-        case ("chains", _, "steps", _, "<degrade>"):
-            found = model.DegradeStep
-        case ("chains", _, "steps", _, "<stale>"):
-            found = model.StaleStep
-        case ("chains", _, "steps", _, "<model>" | "hedge", "hedge") | (
-            "chains",
-            _,
-            "steps",
-            _,
-            "hedge",
-        ):
-            found = model.Hedge
-        case ("chains", _, "steps", *_):
-            found = model.ModelStep
-    return found
+def _known_at(place: tuple[int | str, ...], data: Any = None) -> list[str]:
+    """The keys that a mapping at a place of the file may have; none where names are free."""
+    written: Any = model.Policy
+    for key in place:
+        written = _part(written, key)
+    kinds = [kind for kind in _plain_types(written) if isinstance(kind, type)]
+    if len(kinds) > 1 and isinstance(data, dict) and "degrade" in data:
+        kinds = [_STEPS["<stale>" if data["degrade"] == "stale_cache" else "<degrade>"]]
+    return _keys(kinds[0]) if kinds and issubclass(kinds[0], BaseModel) else []
+
+
+def _part(written: Any, key: int | str) -> Any:
+    """The annotation of one part of something written, ``Any`` where there is none."""
+    kinds = _plain_types(written)
+    if _STEPS.get(str(key)) in kinds:
+        return _STEPS[str(key)]
+    for kind in kinds:
+        if get_origin(kind) in {dict, tuple}:
+            arguments = get_args(kind)
+            return arguments[1] if get_origin(kind) is dict else arguments[0]
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            for name, field in kind.model_fields.items():
+                if key in {name, field.alias}:
+                    return field.annotation
+            if issubclass(kind, Condition):
+                return Tests
+    return Any
+
+
+def _plain_types(written: Any) -> list[Any]:
+    """What an annotation allows, without marks and without None."""
+    if get_origin(written) is Annotated:
+        return _plain_types(get_args(written)[0])
+    if get_origin(written) in {Union, UnionType}:
+        return [kind for one in get_args(written) for kind in _plain_types(one)]
+    return [] if written in {Any, NoneType} else [written]
 
 
 def allowed_at(place: tuple[int | str, ...], data: Any) -> list[str]:
     """The keys that may stand in the mapping at a place, known ones and those that are there."""
-    named = place in {("models",), ("chains",)}
-    known = [] if named else _keys(_written_at(place))
-    return list(dict.fromkeys([*known, *(data if isinstance(data, dict) else [])]))
+    there = data if isinstance(data, dict) else {}
+    return list(dict.fromkeys([*_known_at(place, data), *there]))
