@@ -42,25 +42,39 @@ def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
     if not 0 <= seed <= MAX_SEED:
         raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
     n = requests.num_rows
-    made = Decisions(np.full(n, -1, np.int16), np.empty(n, np.int16), np.ones(n))
+    made = Decisions(np.empty(n, np.int16), np.empty(n, np.int16), np.ones(n))
     tests = route_tests(policy, requests)
+    index = {name: i for i, name in enumerate(chain_names(policy))}
+    chains = [index[rule.shares[0][0]] for rule in policy.routes]
+    chain_of = np.array([*chains, index[policy.default]], np.int16)
+    route_of = np.array([*range(len(tests)), -1], np.int16)
 
     def work(first: int, end: int) -> None:
         part = slice(first, end)
         here = Decisions(made.route[part], made.chain[part], made.propensity[part])
-        for i in reversed(range(len(tests))):  # an earlier rule takes its requests back
-            np.copyto(here.route, i, where=tests[i](part), casting="unsafe")
-        _use(policy, requests.slice(first, end - first), seed, here)
+        rule = _first([holds(part) for holds in tests], end - first)
+        route_of.take(rule, out=here.route, mode="clip")
+        chain_of.take(rule, out=here.chain, mode="clip")
+        _split(policy, requests.slice(first, end - first), seed, here)
 
     in_threads(work, n)
     return made
 
 
-def _use(policy: Policy, requests: pa.Table, seed: int, made: Decisions) -> None:
-    """Find each request's chain by its route."""
+def _first(matches: list[NDArray[np.bool_]], n: int) -> NDArray[np.int16]:
+    """Return the first rule that matches each request, or their number where none does.
+
+    Sums and maxima, which take the same time whatever matches, and not masked assignments.
+    """
+    rank = np.zeros(n, np.int16)
+    for i, match in enumerate(matches):
+        np.maximum(rank, match * np.int16(len(matches) - i), out=rank)
+    return len(matches) - rank
+
+
+def _split(policy: Policy, requests: pa.Table, seed: int, made: Decisions) -> None:
+    """Draw the chain of each request whose rule has several."""
     index = {name: i for i, name in enumerate(chain_names(policy))}
-    first = [index[rule.shares[0][0]] for rule in policy.routes]
-    np.take(np.array([*first, index[policy.default]], np.int16), made.route, out=made.chain)
     for i, rule in enumerate(policy.routes):
         if rule.split is None:
             continue
