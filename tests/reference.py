@@ -1,19 +1,22 @@
-"""The semantics of a policy once more, as obvious as possible: one request at a time, plain Python.
+"""The semantics of a policy once more, as obvious as possible: draws, conditions, log and routes.
 
-Slow and readable on purpose. It shares no code with the engine but the names of the error types;
-``test_replay`` asserts that the compiled machine gives the same results.
+Slow and readable on purpose. It shares no code with the engine but the names of the error types.
+``reference_parts`` has what requests share, ``reference_world`` plays requests with it;
+``test_replay`` and ``test_resilience`` assert that the compiled machine gives the same results.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from toolkit.logs.datasets import Dataset
-from toolkit.policy.model import DegradeStep, Policy
-from toolkit.schema import ERROR_LABELS, NEVER_FALL_BACK, TRANSIENT, ErrorType
+from toolkit.policy.model import Policy
+from toolkit.schema import TRANSIENT, ErrorType
 
 NAN = math.nan
 TRANSIENT_NAMES = [e.label for e in TRANSIENT]
@@ -101,6 +104,8 @@ class Cell:
     latency_s: float
     cost_usd: float
     quality: float
+    input_usd: float = NAN
+    """The part of the cost that is due for the input."""
 
 
 class Log:
@@ -108,8 +113,11 @@ class Log:
 
     def __init__(self, dataset: Dataset) -> None:
         self.rows = dataset.requests.to_pylist()
+        self.columns = dataset.requests.column_names
         self.models = dataset.models
+        self.output_tokens = dataset.output_tokens
         self.cells: dict[tuple[int, str], Cell] = {}
+        input_usd = input_costs(dataset)
         for i in range(dataset.n_requests):
             for k, model in enumerate(dataset.models):
                 if dataset.observed[i, k]:
@@ -119,6 +127,7 @@ class Log:
                         float(dataset.latency_s[i, k]),
                         float(dataset.cost_usd[i, k]),
                         float(dataset.quality[i, k]),
+                        float(input_usd[i, k]),
                     )
         answers = [cell for cell in self.cells.values() if cell.error is None]
         self.graded = not answers or any(not math.isnan(cell.quality) for cell in answers)
@@ -164,31 +173,34 @@ class Log:
         if pool:
             drawn = pool[int(uniform(seed, request, model, attempt, 1) * len(pool))]
         if error is not None:
-            return Cell(error, drawn.latency_s, drawn.cost_usd, 0.0)
+            return Cell(error, drawn.latency_s, drawn.cost_usd, 0.0, drawn.input_usd)
         if first.error is None:  # the log holds an answer that only came too late
-            return Cell(None, drawn.latency_s, first.cost_usd if pool else NAN, first.quality)
-        return Cell(None, drawn.latency_s, drawn.cost_usd, self.mean_quality(model, row))
+            cost = first.cost_usd if pool else NAN
+            return Cell(None, drawn.latency_s, cost, first.quality, first.input_usd)
+        quality = self.mean_quality(model, row)
+        return Cell(None, drawn.latency_s, drawn.cost_usd, quality, drawn.input_usd)
+
+    def tokens_out(self, row: int, model: str) -> float:
+        """The length of a logged answer; 0 where not measured."""
+        tokens = float(self.output_tokens[row, self.models.index(model)])
+        return 0.0 if math.isnan(tokens) else tokens
 
 
-# --- one request ----------------------------------------------------------------------------
+def input_costs(dataset: Dataset) -> np.ndarray:
+    """Each cost's part for the input, by prices per token that fit a model's costs best."""
+    costs = np.full(dataset.cost_usd.shape, NAN)
+    for k in range(dataset.n_models):
+        tokens = np.stack([dataset.input_tokens[:, k], dataset.output_tokens[:, k]], axis=1)
+        cost = dataset.cost_usd[:, k]
+        known = np.isfinite(cost) & np.isfinite(tokens).all(axis=1)
+        if known.sum() >= 2:
+            price_in, price_out = np.linalg.lstsq(tokens[known], cost[known], rcond=None)[0]
+            if price_in >= 0 and price_out >= 0:
+                costs[:, k] = np.minimum(tokens[:, 0] * price_in, cost)
+    return costs
 
 
-@dataclass
-class Result:
-    """How one request ended."""
-
-    route: str
-    chain: str
-    status: str = ""
-    model: str | None = None
-    quality: float = NAN
-    cost_usd: float = 0.0
-    latency_s: float = 0.0
-    error: str | None = None
-    fallback: bool = False
-    imputed: bool = False
-    attempts: list[tuple[str, float, float, str | None]] = field(default_factory=list)
-    """(model, start, latency, error)"""
+# --- where a request goes --------------------------------------------------------------------
 
 
 def route(policy: Policy, row: dict[str, Any], seed: int) -> tuple[str, str]:
@@ -210,85 +222,3 @@ def route(policy: Policy, row: dict[str, Any], seed: int) -> tuple[str, str]:
                 return rule.name, share.use
         return rule.name, rule.split[-1].use
     return "default", policy.default
-
-
-def play(policy: Policy, log: Log, i: int, seed: int) -> Result:
-    """Play one request: follow its chain until something answers or nothing is left."""
-    row = log.rows[i]
-    rule, name = route(policy, row, seed)
-    chain = policy.chains[name]
-    out = Result(rule, name)
-    deadline = math.inf if chain.deadline_s is None else chain.deadline_s
-    budget = math.inf if chain.max_cost_usd is None else chain.max_cost_usd
-    retry_on = TRANSIENT_NAMES if chain.retry_on is None else chain.retry_on
-    fallback_on = chain.fallback_on
-    if fallback_on is None:
-        never = [e.label for e in NEVER_FALL_BACK]
-        fallback_on = [name for name in ERROR_LABELS if name not in never]
-
-    now, spent, called = 0.0, 0.0, set()
-    latency_known = cost_known = True
-    error: str | None = None
-
-    def end(status: str, quality: float) -> Result:
-        out.status, out.error = status, error
-        out.quality = quality if log.graded else NAN
-        out.latency_s = now if latency_known else NAN
-        out.cost_usd = spent if cost_known else NAN
-        return out
-
-    for position, step in enumerate(chain.steps):
-        out.fallback = position > 0 and bool(out.attempts)
-        if isinstance(step, DegradeStep):
-            now, spent = now + step.latency_s, spent + step.cost_usd
-            return end("degraded", step.quality)
-        retry, skipped = 0, False
-        while True:
-            if deadline - now <= 1e-9:
-                error, skipped = "timeout", True
-                break
-            if spent >= budget:
-                error, skipped = "budget", True
-                break
-            log_name = policy.models[step.model].log or step.model
-            if (i, log_name) not in log.cells:
-                error = None
-                end("unobserved", NAN)
-                out.latency_s = out.cost_usd = NAN
-                return out
-            attempt = len(out.attempts)
-            if log_name in called:
-                cell = log.again(i, log_name, attempt, seed)
-                out.imputed = True
-            else:
-                cell = log.cells[i, log_name]
-            called.add(log_name)
-            timeout = min(math.inf if step.timeout_s is None else step.timeout_s, deadline - now)
-            error, took, cost = cell.error, cell.latency_s, cell.cost_usd
-            if took > timeout:
-                error, took = "timeout", timeout
-                if policy.models[step.model].bill_timeouts == "none":
-                    cost = 0.0
-            out.attempts.append((step.model, now, took, error))
-            if math.isnan(took):
-                latency_known = False
-            else:
-                now += took
-            if math.isnan(cost):
-                cost_known = False
-            else:
-                spent += cost
-            if error is None:
-                out.model = step.model
-                return end("accepted", cell.quality)
-            if retry >= step.retries or error not in retry_on or spent >= budget:
-                break
-            u = uniform(seed, row["request_id"], log_name, len(out.attempts), 2)
-            wait = step.backoff_s * 2**retry * (0.5 + 0.5 * u)
-            if now + wait >= deadline:
-                break
-            now += wait
-            retry += 1
-        if not skipped and error not in fallback_on:
-            return end("error", 0.0)
-    return end("error", 0.0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests import reference, small_logs
+from tests import reference, reference_world, small_logs
 from tests.strategies import datasets, policies, replays
 from toolkit.engine.decide import decide
 from toolkit.engine.replay import Replay, replay
@@ -31,7 +31,7 @@ def test_replay_agrees_with_the_reference(done: Replay):
     """Every request is routed, tried and ended as by the plain per-request implementation."""
     log = reference.Log(done.dataset)
     for i in range(done.dataset.n_requests):
-        want, got = reference.play(done.policy, log, i, done.seed), done.trace(i)
+        want, got = reference_world.play(done.policy, log, i, done.seed), done.trace(i)
         assert (got.route, got.chain, got.status) == (want.route, want.chain, want.status)
         assert got.error_type == want.error
         assert same(got.quality, want.quality)

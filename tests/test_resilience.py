@@ -1,0 +1,156 @@
+"""Breakers, limits, hedges, caches, budgets and faults: the compiled machine and the obvious one.
+
+2,000 generated cases: each feature by itself, some together, all together.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reference import Log
+from tests.reference_invariants import Played, Try, check
+from tests.reference_world import Journal, Result, play_all
+from tests.strategies_cases import FEATURES, Case, cases
+from toolkit.cache.similar import similarities, vector
+from toolkit.engine.replay import Replay, replay_traffic
+from toolkit.scenarios.arrivals import Traffic
+from toolkit.schema import ErrorType, Status
+
+STATES = ("closed", "open", "half_open")
+ALONE, PAIRS, TOGETHER = 120, 300, 500
+assert len(FEATURES) * ALONE + PAIRS + TOGETHER >= 2_000
+
+
+@cache
+def similarity(one: str, other: str) -> float:
+    """Cosine of two prompts."""
+    return float(similarities(vector(one)[None], vector(other)[None])[0])
+
+
+def refer(case: Case) -> tuple[list[Result], Journal]:
+    """Play a case in plain Python."""
+    log = Log(case.dataset)
+
+    def similar(i: int, j: int) -> float:
+        return similarity(log.rows[i]["prompt"], log.rows[j]["prompt"])
+
+    return play_all(
+        case.policy, log, case.arrival_s.tolist(), case.seed, case.faults,
+        origin_s=case.origin_s, similar=similar,
+    )  # fmt: skip
+
+
+def run(case: Case) -> Replay:
+    """Play a case on the compiled machine."""
+    rows = range(case.dataset.n_requests)
+    traffic = Traffic(case.dataset, case.arrival_s, case.origin_s, drawn=False, row=rows)
+    return replay_traffic(case.policy, traffic, case.faults, case.seed)
+
+
+def label(code: int) -> str | None:
+    """An error's name."""
+    return ErrorType(code).label if code else None
+
+
+def as_played(case: Case, done: Replay) -> Played:
+    """A compiled replay as the invariants read it."""
+    names = done.model_names
+    table = done.attempt_table.to_pylist()
+    return Played(
+        case,
+        [tuple(case.policy.chains)[c] for c in done.chain],
+        [Status(s).label for s in done.status],
+        done.cached.tolist(),
+        done.cost_usd.tolist(),
+        done.latency_s.tolist(),
+        [
+            Try(
+                a["request_ix"], a["step"], names[a["model"]], a["hedge"], a["wait_s"],
+                a["start_s"], a["latency_s"], a["cost_usd"], label(a["error"]),
+            )
+            for a in table
+        ],
+        changes(done),
+    )  # fmt: skip
+
+
+def changes(done: Replay) -> list[tuple[float, str, str]]:
+    """Every change of a breaker: (time, model, state)."""
+    made = done.changes
+    return [
+        (time, done.model_names[model], STATES[state])
+        for time, model, state in zip(*(column.tolist() for column in made), strict=True)
+    ]
+
+
+def same(a: float, b: float) -> bool:
+    """Equal up to rounding; unknown equals unknown."""
+    return (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def agree(case: Case, done: Replay) -> None:
+    """Assert that the compiled replay is what the plain implementation says."""
+    results, journal = refer(case)
+    got = as_played(case, done)
+    for i, want in enumerate(results):
+        assert done.route_names[done.route[i]] == want.route
+        assert (got.status[i], label(done.error[i])) == (want.status, want.error)
+        assert got.cached[i] == want.cached
+        assert (done.model_names[done.model[i]] if done.model[i] >= 0 else None) == want.model
+        assert done.attempts[i] == len(want.calls)
+        assert done.fallback[i] == want.fallback
+        assert done.imputed[i] == want.imputed
+        assert same(done.quality[i], want.quality)
+        assert same(done.cost_usd[i], want.cost_usd)
+        assert same(done.latency_s[i], want.latency_s)
+    calls = [call for want in results for call in want.calls]
+    assert len(got.tries) == len(calls)
+    for a, call in zip(got.tries, calls, strict=True):
+        assert (a.row, a.model, a.step, a.hedge) == (call.row, call.model, call.step, call.hedge)
+        assert a.error == call.error
+        assert same(a.start_s, call.start_s)
+        assert same(a.latency_s, call.latency_s)
+        assert same(a.cost_usd, call.cost_usd)
+    assert len(got.changes) == len(journal.changes)
+    for (time, model, state), change in zip(got.changes, journal.changes, strict=True):
+        assert (model, state) == (change.model, change.state)
+        assert same(time, change.time_s)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_alone_agrees_with_the_reference(feature: str):
+    """What it does is what its words say, and the invariants hold."""
+
+    @settings(max_examples=ALONE, deadline=None)
+    @given(cases(frozenset({feature})))
+    def one(case: Case) -> None:
+        done = run(case)
+        agree(case, done)
+        check(as_played(case, done))
+
+    one()
+
+
+@settings(max_examples=PAIRS, deadline=None)
+@given(st.data())
+def test_some_features_together_agree_with_the_reference(data: st.DataObject):
+    """Any two to four of them together."""
+    some = data.draw(st.sets(st.sampled_from(FEATURES), min_size=2, max_size=4))
+    case = data.draw(cases(frozenset(some)))
+    done = run(case)
+    agree(case, done)
+    check(as_played(case, done))
+
+
+@settings(max_examples=TOGETHER, deadline=None)
+@given(cases(frozenset(FEATURES)))
+def test_all_features_together_agree_with_the_reference(case: Case):
+    """Everything switched on at once."""
+    done = run(case)
+    agree(case, done)
+    check(as_played(case, done))
