@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from toolkit.cli import check, data, fetch, policies, simulate  # noqa: F401  their commands join
+from toolkit.cli import check, data, fetch, policies, scenarios, simulate  # noqa: F401  join
 from toolkit.cli.app import app
 
 __all__ = ["app", "main"]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from toolkit.cli.app import DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
-from toolkit.cli.text import comparison_text, summary_text, table
+from toolkit.cli.scenarios import ArrivalsArg, ScenarioArg, in_words, scenario_of, to_dict
+from toolkit.cli.text import blocks, comparison_text, summary_text, table, title
 from toolkit.errors import PolicyError
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of policy files, for editors."""
+def schema(
+    kind: Annotated[
+        Literal["policy", "scenario"], typer.Argument(help="Kind of file: policy or scenario.")
+    ] = "policy",
+) -> None:
+    """Print the JSON Schema of policy or scenario files, for editors."""
     import json
 
-    from toolkit.policy import json_schema
+    from toolkit import policy, scenarios
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    made = policy.json_schema() if kind == "policy" else scenarios.json_schema()
+    typer.echo(json.dumps(made, indent=2))
 
 
 @app.command("policies")
@@ -41,15 +47,22 @@ def replay_command(
     policy: PolicyArg,
     dataset: DatasetArg,
     seed: SeedArg = 0,
+    scenario: ScenarioArg = None,
+    arrivals: ArrivalsArg = None,
     as_json: JsonArg = False,
 ) -> None:
-    """Play a policy against a dataset and judge its goals."""
+    """Play a policy against a dataset and judge its goals, with a scenario if one is named."""
     from toolkit.engine.replay import replay
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
 
-    summary = replay(load_policy(policy), load_dataset(dataset), seed).summary()
-    show(summary.to_dict(), summary_text(summary), as_json=as_json)
+    world = scenario_of(scenario, arrivals)
+    summary = replay(load_policy(policy), load_dataset(dataset), seed, world).summary()
+    result, text = summary.to_dict(), summary_text(summary)
+    if world is not None:
+        result["scenario"] = to_dict(world)
+        text = blocks(text, title(f"Scenario {world.scenario}"), in_words(result["scenario"]))
+    show(result, text, as_json=as_json)
 
 
 @app.command("compare")

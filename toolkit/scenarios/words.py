@@ -29,8 +29,8 @@ def arrivals_in_words(arrivals: Arrivals | None) -> str:
         return f"Requests drawn from the log arrive at the times in {name}."
     assert arrivals.for_s is not None
     how = "evenly" if arrivals.pattern == "even" else "at random"
-    duration = clock(arrivals.for_s)
-    return f"{arrivals.per_s:g} requests a second, drawn from the log, arrive {how} for {duration}."
+    rate, duration = f"{arrivals.per_s:g} a second", clock(arrivals.for_s)
+    return f"Requests drawn from the log arrive {how}, {rate}, for {duration}."
 
 
 def fault_in_words(fault: Fault) -> str:
