@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from toolkit.evaluate import intervals
 from toolkit.evaluate.intervals import Bootstrap, Metric, Rows, bootstrap, bootstrap_of, wilson
 from toolkit.evaluate.quantiles import _ranks, quantiles
+from toolkit.scenarios.arrivals import Traffic
 
 
 def means(values, codes=None, fraction=False, n_slices=1, seed=0):
@@ -229,13 +230,18 @@ def repeated(n_rows, rng, most=20):
     return rng.permutation(drawn)
 
 
+def arrived(row, drawn=True):
+    """Arrivals of these rows of a log."""
+    return Traffic(None, np.zeros(len(row)), 0.0, drawn=drawn, row=row)
+
+
 def test_repeats_of_a_row_add_nothing():
     """Ten of each row give the interval of the rows, of means, fractions and quantiles."""
     rng = np.random.default_rng(10)
     values, drawn = rng.exponential(1, 300), np.repeat(np.arange(300), 10)
     rare = (np.arange(300) < 3).astype(float)
     once = Rows(bootstrap(300), np.arange(300), np.zeros(300, int), 1)
-    often = Rows(bootstrap_of(3000, drawn), np.arange(3000), np.zeros(3000, int), 1)
+    often = Rows(bootstrap_of(arrived(drawn)), np.arange(3000), np.zeros(3000, int), 1)
     for metric in (Metric(values), Metric(rare, fraction=True)):
         ((one,),) = once.means(metric)
         ((ten,),) = often.means(Metric(metric.values[drawn], metric.fraction))
@@ -248,7 +254,7 @@ def test_repeats_of_a_row_add_nothing():
 
 def test_without_repeats_rows_are_requests():
     """Requests that were not drawn anew have the plain bootstrap, which is kept."""
-    assert bootstrap_of(50, None) is bootstrap(50, 2000, 0)
+    assert bootstrap_of(arrived(np.arange(50), drawn=False)) is bootstrap(50, 2000, 0)
 
 
 def test_intervals_of_repeated_rows_cover_the_truth():
@@ -260,7 +266,7 @@ def test_intervals_of_repeated_rows_cover_the_truth():
         row, n = rng.exponential(1, 200), len(drawn)
         # The same row is not quite as slow each time.
         values = row[drawn] * rng.choice([0.9, 1.1], n)
-        rows = Rows(bootstrap_of(n, drawn, 400, i), np.arange(n), np.zeros(n, int), 1)
+        rows = Rows(bootstrap_of(arrived(drawn), 400, i), np.arange(n), np.zeros(n, int), 1)
         ((mean,),) = rows.means(Metric(values))
         (p90,) = quantiles(values, [0.9], drawn)
         held[i] = mean.low <= 1 <= mean.high, p90.low <= 2.3055 <= p90.high
@@ -271,7 +277,7 @@ def test_intervals_of_repeated_rows_cover_the_truth():
 def test_one_row_drawn_often_has_no_interval():
     """A hundred copies of one request say nothing of its spread."""
     drawn = np.zeros(100, int)
-    rows = Rows(bootstrap_of(100, drawn), np.arange(100), np.zeros(100, int), 1)
+    rows = Rows(bootstrap_of(arrived(drawn)), np.arange(100), np.zeros(100, int), 1)
     for estimate in (
         rows.means(Metric(np.full(100, 3.0)))[0][0],
         quantiles(np.full(100, 3.0), [0.5], drawn)[0],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.evaluate.circumstances import circumstances
 from toolkit.evaluate.format import count, percent
 from toolkit.evaluate.intervals import GROUPS, MOST_UNITS
 from toolkit.schema import ErrorType, Status
@@ -38,6 +39,7 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     n_seen = int(seen.sum())
     lines = [SIMULATED] if replay.dataset.simulated else []
     lines.append(LOGS[replay.dataset.kind])
+    lines += circumstances(replay)
     if share := replay.dataset.estimated_share:
         lines.append(f"The cost of {percent(share)} of the outcomes is estimated from list prices.")
     if n_seen < n:
@@ -67,12 +69,13 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     if degraded:
         lines.append(
             f"{_requests(degraded)} ended in a degrade step and {_count(degraded)} with the "
-            "quality that the step states."
+            f"quality that the step states{_or_stale(replay)}."
         )
     lines += _timeouts(replay) + _unreadable(replay)
-    method = f"bootstrap over requests, {count(resamples)} resamples"
-    if n > MOST_UNITS:
-        method += f" of {count(GROUPS)} groups of requests, drawn at random"
+    what = "rows of the log" if replay.arrivals.drawn else "requests"
+    method = f"bootstrap over {what}, {count(resamples)} resamples"
+    if (len(np.unique(replay.arrivals.row)) if replay.arrivals.drawn else n) > MOST_UNITS:
+        method += f" of {count(GROUPS)} groups of {what}, drawn at random"
     lines.append(
         f"Intervals are 95 %: {method}; Wilson's for shares near 0 or 1, order statistics for "
         "latency percentiles."
@@ -100,6 +103,11 @@ def _graded_in_part(replay: Replay) -> list[str]:
     share = percent(graded / int(accepted.sum()))
     text = f"Every failure counts as quality 0, but only {share} of the answers were graded: the"
     return [f"{text} mean quality is lower than that of all requests."]
+
+
+def _or_stale(replay: Replay) -> str:
+    stale = replay.cached & (replay.status == Status.DEGRADED)
+    return " or, from the cache, that of the stale answer" if stale.any() else ""
 
 
 def _timeouts(replay: Replay) -> list[str]:

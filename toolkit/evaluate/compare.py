@@ -36,7 +36,7 @@ from toolkit.evaluate.intervals import (
     Floats,
     Metric,
     Rows,
-    bootstrap,
+    bootstrap_of,
     wilson,
 )
 from toolkit.evaluate.verdict import verdict
@@ -168,7 +168,7 @@ def compare(
         for r in (a, b)
     ]
     differences = {name: sides[1][name] - sides[0][name] for name in METRICS}
-    rows = Rows(bootstrap(n, resamples, seed), both, np.zeros(len(both), np.int8), 1)
+    rows = Rows(bootstrap_of(a.arrivals, resamples, seed), both, np.zeros(len(both), np.int8), 1)
     estimates = rows.means(*(Metric(differences[name]) for name in METRICS))
     named = {
         name: _difference(name, estimate, sides[0][name], sides[1][name])

@@ -97,6 +97,11 @@ def number_interval(e: Estimate) -> str:
     return _interval(e, lambda v: _fixed(v, decimals))
 
 
+def quality_interval(e: Estimate) -> str:
+    """``0.805 [0.786, 0.823]``, always with three decimals, so that 0 reads ``0.000``."""
+    return _interval(e, lambda v: _fixed(v, 3))
+
+
 def usd_interval(e: Estimate, sign: bool = False) -> str:
     """``$0.310 [0.272, 0.348]``; ``sign`` writes a plus too, for differences."""
     decimals = max(2, _decimals(e.value, e.low, e.high))

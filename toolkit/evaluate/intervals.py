@@ -25,10 +25,13 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from toolkit.scenarios.arrivals import Traffic
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
@@ -77,6 +80,10 @@ class Bootstrap:
     row: NDArray[np.intp] | None = None
     """(n,) the row of the log that each request repeats, from 0; None where each is its own."""
 
+    def rows_of(self, requests: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        """The rows of the log that these requests repeat, if they do."""
+        return None if self.row is None else self.row[requests]
+
     def intervals(self, top: Floats, bottom: Floats, over: Ints) -> tuple[Floats, Floats]:
         """Ends of the intervals of k ratios Σ top / Σ bottom[:, over], (k,) each.
 
@@ -116,13 +123,11 @@ def bootstrap(n_requests: int, resamples: int = RESAMPLES, seed: int = 0) -> Boo
     return Bootstrap(unit, weights)
 
 
-def bootstrap_of(
-    n_requests: int, drawn: Ints | None, resamples: int = RESAMPLES, seed: int = 0
-) -> Bootstrap:
-    """Draw requests, or, where they were ``drawn`` (n,) from the rows of a log, those rows."""
-    if drawn is None:
-        return bootstrap(n_requests, resamples, seed)
-    kept, row = np.unique(drawn, return_inverse=True)
+def bootstrap_of(arrivals: Traffic, resamples: int = RESAMPLES, seed: int = 0) -> Bootstrap:
+    """Draw requests, or, where those that arrived were drawn from the rows of a log, these rows."""
+    if not arrivals.drawn:
+        return bootstrap(len(arrivals.row), resamples, seed)
+    kept, row = np.unique(arrivals.row, return_inverse=True)
     rows = bootstrap(len(kept), resamples, seed)
     return Bootstrap(rows.unit[row], rows.weights, row)
 

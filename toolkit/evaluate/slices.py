@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.intervals import Bootstrap, Estimate, Ints, Metric, Rows
+from toolkit.evaluate.intervals import Bootstrap, Estimate, Floats, Ints, Metric, Rows
 from toolkit.evaluate.quantiles import quantiles
 from toolkit.schema import CATEGORY, Status
 
@@ -168,7 +168,8 @@ def _slices(
         Metric((replay.status[seen] == Status.ERROR).astype(float), fraction=True),
     )
     # Short integers are sorted by radix, many times faster.
-    grouped = latency[np.argsort(code.astype(np.int16), kind="stable")]
+    order = np.argsort(code.astype(np.int16), kind="stable")
+    grouped, row = latency[order], boot.rows_of(seen[order])
     start = np.concatenate([[0], np.cumsum(requests)])
     return {
         name: Slice(
@@ -178,11 +179,15 @@ def _slices(
             quality=quality[j],
             cost_usd_per_1k=cost[j].scaled(1000),
             latency_mean_s=mean[j],
-            latency_p95_s=quantiles(grouped[start[j] : start[j + 1]], [0.95])[0],
+            latency_p95_s=_p95(grouped, row, slice(start[j], start[j + 1])),
             error_rate=errors[j],
         )
         for j, name in enumerate(names)
     }
+
+
+def _p95(values: Floats, row: Ints | None, part: slice) -> Estimate:
+    return quantiles(values[part], [0.95], None if row is None else row[part])[0]
 
 
 def _columns(table: pa.Table, rows: NDArray[np.intp]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from toolkit.evaluate.format import (
     usd_interval,
 )
 from toolkit.evaluate.goals import GoalResult, judge_all, verdict
-from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap
+from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap_of
 from toolkit.evaluate.quantiles import quantiles
 from toolkit.evaluate.slices import ModelSlice, Slice
 from toolkit.schema import Status
@@ -80,6 +80,7 @@ class Summary:
     degraded_rate: Estimate
     attempts_mean: Estimate
     cache_hit_rate: float
+    """of the observed requests, those that were answered from the cache, fresh or stale"""
     imputed_share: float
     """of the observed requests, those that rest on at least one imputed attempt"""
     by_model: dict[str, ModelSlice]
@@ -177,7 +178,7 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
     The draws depend on the replay's seed, so the same replay gives the same intervals.
     """
     n = len(replay.status)
-    boot = bootstrap(n, resamples, replay.seed)
+    boot = bootstrap_of(replay.arrivals, resamples, replay.seed)
     seen = np.flatnonzero(replay.status != Status.UNOBSERVED)
     status, latency = replay.status[seen], replay.latency_s[seen]
     everything = Rows(boot, seen, np.zeros(len(seen), np.int8), 1)
@@ -193,7 +194,7 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
             Metric(replay.attempts[seen].astype(float)),
         )
     )
-    p50, p95, p99 = quantiles(latency, (0.5, 0.95, 0.99))
+    p50, p95, p99 = quantiles(latency, (0.5, 0.95, 0.99), boot.rows_of(seen))
     named = dict(
         zip(
             ESTIMATES,
@@ -222,8 +223,7 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
         requests=n,
         unobserved=n - len(seen),
         **named,
-        # No policy can cache yet, so no request is ever answered from a cache.
-        cache_hit_rate=0.0 if len(seen) else math.nan,
+        cache_hit_rate=float(replay.cached[seen].mean()) if len(seen) else math.nan,
         imputed_share=float(replay.imputed[seen].mean()) if len(seen) else math.nan,
         by_model=slices.by_model(replay, boot),
         by_route=slices.by_route(replay, boot),
