@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from toolkit.errors import Problem, did_you_mean
+from toolkit.errors import PolicyError, Problem, did_you_mean
 from toolkit.policy import model
 from toolkit.policy.conditions import Condition, Tests
 
@@ -54,6 +54,11 @@ _STEPS: dict[str, type[BaseModel]] = {
     "<degrade>": model.DegradeStep,
 }
 """Kinds of steps by the marks that pydantic puts into a place."""
+_DEGRADES = [
+    name
+    for kind in (model.StaleStep, model.DegradeStep)
+    for name in get_args(kind.model_fields["degrade"].annotation)
+]
 _MARKS = {*_STEPS, "[key]"}
 
 
@@ -71,9 +76,11 @@ def _problem(details: ErrorDetails) -> Problem:
         return Problem("is missing", where, "", _EXAMPLES.get(str(place[-1]), ""))
     if kind in _WANTED:
         return Problem(_WANTED[kind][0], where, got, _WANTED[kind][1] + _hint(details))
+    if kind == "literal_error" and place[-1] == "degrade":
+        return Problem(_LIMITS[kind][0], where, got, ", ".join(map(repr, _DEGRADES)))
     if kind in _LIMITS:
         what, allowed = _LIMITS[kind]
-        limit = next(iter(limits.values()), "")
+        limit = limits.get("max_length", next(iter(limits.values()), ""))
         limit = f"{limit:g}" if isinstance(limit, float) else limit
         return Problem(what, where, "" if what == "is empty" else got, allowed.format(limit))
     return Problem(
@@ -94,6 +101,8 @@ def _hint(details: ErrorDetails) -> str:
         return " (exists: false asks for a missing value)"
     if kind == "model_type" and "when" in place[:-1]:
         return ", such as {eq: VALUE}, with the operators " + ", ".join(_keys(Tests))
+    if kind == "model_type" and _has_defaults(place):
+        return " ({} takes the defaults)"
     return ""
 
 
@@ -139,6 +148,15 @@ def _keys(written: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in written.model_fields.items()]
 
 
+def _has_defaults(place: tuple[int | str, ...]) -> bool:
+    """Whether nothing has to be written in the mapping at a place."""
+    kind = _written_at(place)
+    try:
+        return kind is not None and bool(kind())
+    except (ValidationError, PolicyError):
+        return False
+
+
 def _allowed_keys(place: tuple[int | str, ...]) -> str:
     *parent, key = place
     return did_you_mean(str(key), _known_at(tuple(parent)))
@@ -146,13 +164,19 @@ def _allowed_keys(place: tuple[int | str, ...]) -> str:
 
 def _known_at(place: tuple[int | str, ...], data: Any = None) -> list[str]:
     """The keys that a mapping at a place of the file may have; none where names are free."""
+    kind = _written_at(place, data)
+    return [] if kind is None else _keys(kind)
+
+
+def _written_at(place: tuple[int | str, ...], data: Any = None) -> type[BaseModel] | None:
+    """The class whose keys stand at a place; ``data`` there tells kinds of steps apart."""
     written: Any = model.Policy
     for key in place:
         written = _part(written, key)
     kinds = [kind for kind in _plain_types(written) if isinstance(kind, type)]
     if len(kinds) > 1 and isinstance(data, dict) and "degrade" in data:
-        kinds = [_STEPS["<stale>" if data["degrade"] == "stale_cache" else "<degrade>"]]
-    return _keys(kinds[0]) if kinds and issubclass(kinds[0], BaseModel) else []
+        return _STEPS["<stale>" if data["degrade"] == "stale_cache" else "<degrade>"]
+    return kinds[0] if kinds and issubclass(kinds[0], BaseModel) else None
 
 
 def _part(written: Any, key: int | str) -> Any:

@@ -83,40 +83,51 @@ def _routes(data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _steps(data: dict[str, Any]) -> Iterator[Problem]:
-    models = data.get("models")
     for name, chain in _items(data.get("chains")):
-        answered = None
-        for i, step in _items(chain.get("steps")):
-            where = f"chains.{name}.steps.{i}"
-            asked = step.get("model")
-            if answered is not None:
+        steps = _items(chain.get("steps"))
+        looks = [i for i, step in steps if step.get("degrade") == "stale_cache"]
+        says = [i for i, step in steps if "degrade" in step and i not in looks]
+        for i, _ in steps:
+            if says and i > says[0]:
                 yield Problem(
-                    f"is never reached: step {answered} always answers",
-                    where,
+                    f"is never reached: step {says[0]} always answers",
+                    f"chains.{name}.steps.{i}",
                     "a step after a degrade step",
                     "a degrade step only at the end",
                 )
-            if step.get("degrade") == "stale_cache":
-                if not isinstance(data.get("cache"), dict):
-                    yield Problem(
-                        "there is no cache to look into",
-                        f"{where}.degrade",
-                        "'stale_cache'",
-                        "a policy with cache, such as cache: {stale_if_error_s: 86400}",
-                    )
-            elif "degrade" in step:
-                answered = i if answered is None else answered
-            elif isinstance(models, dict):
-                hedge = step.get("hedge")
-                second = hedge.get("model") if isinstance(hedge, dict) else None
-                for key, name_ in (("model", asked), ("hedge.model", second)):
-                    if isinstance(name_, str) and name_ not in models:
-                        yield Problem(
-                            "unknown model",
-                            f"{where}.{key}",
-                            repr(name_),
-                            did_you_mean(name_, models) or "no model",
-                        )
+        for i in looks:
+            if not isinstance(data.get("cache"), dict):
+                yield Problem(
+                    "there is no cache to look into",
+                    f"chains.{name}.steps.{i}.degrade",
+                    "'stale_cache'",
+                    "a policy with cache, such as cache: {stale_if_error_s: 86400}",
+                )
+        if looks and len(looks) == len(chain["steps"]):
+            yield Problem(
+                "nothing fills the cache that it looks into",
+                f"chains.{name}.steps",
+                "stale_cache alone",
+                "a model step before it",
+            )
+        yield from _unknown_models(data.get("models"), f"chains.{name}.steps", steps)
+
+
+def _unknown_models(
+    models: Any, where: str, steps: list[tuple[Any, dict[str, Any]]]
+) -> Iterator[Problem]:
+    """The models that a step names, itself or for its second call, and that are not there."""
+    if not isinstance(models, dict):
+        return
+    for i, step in steps:
+        hedge = step.get("hedge")
+        asked = {"model": step.get("model")} if "degrade" not in step else {}
+        if isinstance(hedge, dict):
+            asked["hedge.model"] = hedge.get("model")
+        for key, name in asked.items():
+            if isinstance(name, str) and name not in models:
+                allowed = did_you_mean(name, models) or "no model"
+                yield Problem("unknown model", f"{where}.{i}.{key}", repr(name), allowed)
 
 
 def _protection(data: dict[str, Any]) -> Iterator[Problem]:
