@@ -23,13 +23,13 @@ from toolkit.engine.compiled import inlined
 from toolkit.policy.plan import Plan
 from toolkit.schema import ErrorType
 
-CLOSED, OPEN, HALF_OPEN = 0, 1, 2
+CLOSED, OPEN, HALF_OPEN = np.arange(3)
 BUCKETS = 10
 DAY_S = 86_400.0
 
-_RATE_LIMITED = int(ErrorType.RATE_LIMITED)
-_BUDGET = int(ErrorType.BUDGET)
-_BREAKER_OPEN = int(ErrorType.BREAKER_OPEN)
+_RATE_LIMITED = np.int64(ErrorType.RATE_LIMITED)
+_BUDGET = np.int64(ErrorType.BUDGET)
+_BREAKER_OPEN = np.int64(ErrorType.BREAKER_OPEN)
 _NEARLY = 1e-9
 """Levels of a bucket are sums of fractions: this much short is enough."""
 
@@ -183,7 +183,7 @@ def admit(plan: Any, shared: Any, model: Any, tokens: Any, now: Any) -> Any:
     if shared.breaker[model] == HALF_OPEN:
         shared.issued[model] += 1
     shared.in_flight[model] += 1
-    return 0, 0.0
+    return np.int64(0), 0.0
 
 
 @inlined

@@ -57,11 +57,12 @@ from toolkit.engine.tables import Recording, Totals
 from toolkit.policy.plan import ASK, Plan
 from toolkit.schema import ErrorType, Status
 
-_BACKOFF = int(Purpose.BACKOFF)
+_BACKOFF = np.int64(Purpose.BACKOFF)
 _CANCELLED = int(ErrorType.CANCELLED)
 _ACCEPTED, _DEGRADED, _FAILED, _UNOBSERVED = (int(s) for s in Status)
 
-_FIRST_ENDS, _SECOND_ENDS, _HEDGE, _WAKE, _LOOKED, _LOOKED_STALE = range(6)
+_FIRST_ENDS, _SECOND_ENDS, _HEDGE, _WAKE, _LOOKED, _LOOKED_STALE = np.arange(6)
+_NONE = np.int64(0)
 _KIND_BITS, _SLOT_BITS = 4, 24
 _PUSHES = 2
 """Most events that one event schedules."""
@@ -104,7 +105,7 @@ def _run(
         room = room and slots.free[slots.free.shape[0] - 1] > 0
         if not room or shared.change_s.shape[0] - shared.counts[CHANGES] < _MOST_CHANGES:
             return False
-        error, paid, jitter, after, call, tokens, other_usd = 0, 0.0, 0.0, 0.0, 0, 0.0, 0.0
+        error, paid, jitter, after, call, tokens, other_usd = _NONE, 0.0, 0.0, 0.0, _NONE, 0.0, 0.0
         model, hit, quality, call_imputed = -1, -1, 0.0, False
         row = -1
         if arrivals.next[0] < n:
@@ -164,14 +165,14 @@ def _run(
         while True:
             lost = kind == COMPLETED and error == 0 and state.calls != call
             if lost:  # the other call is given up now
-                other = 0 if call == SECOND else 1
+                other = _FIRST_ENDS if call == SECOND else _SECOND_ENDS
                 other_usd = _give_up(slots, s, other, now, rows, record.first_attempt, recording)
             state, action = next_action(
                 plan, shared, request, state,
                 Event(kind, now, error, paid, jitter, after, call, tokens, other_usd),
             )  # fmt: skip
             if action.kind in (CALL, HEDGE):
-                c = 0 if action.kind == CALL else 1
+                c = _FIRST_ENDS if action.kind == CALL else _SECOND_ENDS
                 model = plan.step_model[state.step]
                 bit = plan.step_log[state.step]
                 if c:
@@ -181,7 +182,7 @@ def _run(
                 if column < 0 or not log.observed[row, column]:
                     if c:
                         other_usd = _give_up(
-                            slots, s, 0, now, rows, record.first_attempt, recording
+                            slots, s, _FIRST_ENDS, now, rows, record.first_attempt, recording
                         )
                     abandon(plan, shared, state, other_usd, now)
                     status, quality = _UNOBSERVED, np.nan
@@ -242,12 +243,12 @@ def _run(
                 continue
             if action.kind == WAIT:
                 slots.wait_s[s] = action.seconds
-                push(heap, now + action.seconds, _pack(0, _WAKE, s))
+                push(heap, now + action.seconds, _pack(_NONE, _WAKE, s))
                 break
             if action.kind in (LOOK_FRESH, LOOK_STALE):
                 slots.cost_usd[s] += plan.cache_cost_usd
                 due = _LOOKED if action.kind == LOOK_FRESH else _LOOKED_STALE
-                push(heap, now + action.seconds, _pack(0, due, s))
+                push(heap, now + action.seconds, _pack(_NONE, due, s))
                 break
             if action.kind == HOLD:
                 break
@@ -293,11 +294,7 @@ def _run(
 @inlined
 def _pack(version: Any, kind: Any, slot: Any) -> Any:
     """An event as one number."""
-    return (
-        (np.int64(version) << (_SLOT_BITS + _KIND_BITS))
-        | (np.int64(kind) << _SLOT_BITS)
-        | np.int64(slot)
-    )
+    return (version << (_SLOT_BITS + _KIND_BITS)) | (kind << _SLOT_BITS) | slot
 
 
 @inlined

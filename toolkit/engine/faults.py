@@ -25,7 +25,7 @@ from toolkit.scenarios.faults import (
 )
 from toolkit.schema import ErrorType
 
-_FAULT = int(Purpose.FAULT)
+_FAULT = np.int64(Purpose.FAULT)
 _RATE_LIMITED = int(ErrorType.RATE_LIMITED)
 _INVALID_OUTPUT = int(ErrorType.INVALID_OUTPUT)
 _SEEDS = 1_000_003
@@ -123,7 +123,7 @@ def strike(
             injected = True
         elif kind in (INVALID, WRONG):
             if error == 0:
-                seed = np.uint64(faults.seed * _SEEDS + f)
+                seed = np.int64(faults.seed * _SEEDS + f)
                 if uniform(seed, request_key, model_key, attempt, _FAULT) < value:
                     quality = 0.0
                     injected = True

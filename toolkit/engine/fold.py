@@ -35,7 +35,8 @@ from toolkit.engine.tables import Recording, Totals
 from toolkit.policy.plan import ASK, Plan
 from toolkit.schema import Status
 
-_BACKOFF = int(Purpose.BACKOFF)
+_BACKOFF = np.int64(Purpose.BACKOFF)
+_NONE = np.int64(0)
 _ACCEPTED, _DEGRADED, _FAILED, _UNOBSERVED = (int(s) for s in Status)
 
 
@@ -57,9 +58,9 @@ def _play(
             request = Request(facts.needs[i], facts.tokens[i], 0)
         state = arrive(np.int64(chains[i]))
         now, cost, measured_cost, measured_latency = 0.0, 0.0, True, True
-        wait, quality, attempts, skips, imputed = 0.0, 0.0, 0, 0, False
-        model, status, called = -1, _FAILED, 0
-        kind, error, paid, jitter, after = ARRIVED, 0, 0.0, 0.0, 0.0
+        wait, quality, attempts, skips, imputed = 0.0, 0.0, _NONE, _NONE, False
+        model, status, called = np.int64(-1), _FAILED, _NONE
+        kind, error, paid, jitter, after = ARRIVED, _NONE, 0.0, 0.0, 0.0
         while True:
             state, action = next_action(
                 plan, None, request, state,

@@ -42,18 +42,22 @@ from toolkit.engine.compiled import inlined
 from toolkit.policy.plan import LOOK, SAY
 from toolkit.schema import ErrorType
 
-ARRIVED, COMPLETED, WOKE, SKIPPED, HEDGE_DUE, FOUND, MISSED, FOUND_STALE, MISSED_STALE = range(9)
-CALL, WAIT, DEGRADE, FINISH, SKIP, LOOK_FRESH, LOOK_STALE, HEDGE, HOLD, HIT, STALE_HIT = range(11)
-_ENTER = 11
-FIRST, SECOND = 1, 2
+# Not plain ints: for each of those Numba would compile every function it is passed to once more.
+(
+    ARRIVED, COMPLETED, WOKE, SKIPPED, HEDGE_DUE, FOUND, MISSED, FOUND_STALE, MISSED_STALE,
+) = np.arange(9)  # fmt: skip
+(
+    CALL, WAIT, DEGRADE, FINISH, SKIP, LOOK_FRESH, LOOK_STALE, HEDGE, HOLD, HIT, STALE_HIT, _ENTER,
+) = np.arange(12)  # fmt: skip
+_ZERO, FIRST, SECOND = np.arange(3)
 """Bits of the two calls of a step: its own and the hedge."""
 
-_TIMEOUT = int(ErrorType.TIMEOUT)
-_BUDGET = int(ErrorType.BUDGET)
-_RATE_LIMITED = int(ErrorType.RATE_LIMITED)
-_CONTEXT_WINDOW = int(ErrorType.CONTEXT_WINDOW)
-_SHED = int(ErrorType.SHED)
-_UNSUPPORTED = int(ErrorType.UNSUPPORTED)
+_TIMEOUT = np.int64(ErrorType.TIMEOUT)
+_BUDGET = np.int64(ErrorType.BUDGET)
+_RATE_LIMITED = np.int64(ErrorType.RATE_LIMITED)
+_CONTEXT_WINDOW = np.int64(ErrorType.CONTEXT_WINDOW)
+_SHED = np.int64(ErrorType.SHED)
+_UNSUPPORTED = np.int64(ErrorType.UNSUPPORTED)
 _NO_TIME_S = 1e-9
 """Less than this is no time at all: sums of seconds carry rounding errors."""
 
@@ -134,13 +138,12 @@ def happened(kind: int, now: float, **details: float) -> Event:
     return Event(kind, now, **{**dict.fromkeys(Event._fields[2:], 0), **details})
 
 
-# One tuple type each, whatever the widths of the plan's columns: compiled code needs that.
 @inlined
 def _moved(state: Any, step: Any, retry: Any, spent: Any, error: Any) -> Any:
     """The state on a step with no call under way."""
     return RequestState(
-        state.chain, np.int64(step), np.int64(retry), np.float64(spent), state.deadline,
-        np.int64(error), state.shed, np.int64(0), state.extra, state.ticket, state.second_ticket,
+        state.chain, step, retry, spent, state.deadline,
+        error, state.shed, _ZERO, state.extra, state.ticket, state.second_ticket,
     )  # fmt: skip
 
 
@@ -148,23 +151,17 @@ def _moved(state: Any, step: Any, retry: Any, spent: Any, error: Any) -> Any:
 def _calling(state: Any, calls: Any, spent: Any, extra: Any, ticket: Any, second: Any) -> Any:
     """The state on the same step with other calls under way."""
     return RequestState(
-        state.chain, state.step, state.retry, np.float64(spent), state.deadline, state.error,
-        state.shed, np.int64(calls), np.int64(extra), np.int64(ticket), np.int64(second),
+        state.chain, state.step, state.retry, spent, state.deadline, state.error,
+        state.shed, calls, extra, ticket, second,
     )  # fmt: skip
-
-
-@inlined
-def _do(kind: Any, seconds: Any, error: Any) -> Any:
-    numbers: Any = np.int64(kind), np.int64(error)
-    return Action(numbers[0], np.float64(seconds), numbers[1])
 
 
 @inlined
 def arrive(chain: Any) -> Any:
     """Return the state of a request that has just been routed to a chain."""
-    zero: Any = np.int64(0)
+    none: Any = _ZERO
     return RequestState(
-        np.int64(chain), zero, zero, 0.0, 0.0, zero, zero, zero, zero, zero, zero
+        np.int64(chain), none, none, 0.0, 0.0, none, none, none, none, none, none
     )  # fmt: skip
 
 
@@ -179,14 +176,14 @@ def next_action(plan: Any, shared: Any, request: Any, state: Any, event: Any) ->
     elif kind == HEDGE_DUE:
         state, action = _hedge_due(plan, shared, request, state, now)
     elif kind == FOUND:
-        action = _do(HIT, 0.0, 0)
+        action = Action(HIT, 0.0, _ZERO)
     elif kind == FOUND_STALE:
-        action = _do(STALE_HIT, 0.0, state.error)
+        action = Action(STALE_HIT, 0.0, state.error)
     elif kind == MISSED_STALE:
-        state = _moved(state, state.step + 1, 0, state.spent_usd, state.error)
-        action = _do(_ENTER, 0.0, 0)
+        state = _moved(state, state.step + 1, _ZERO, state.spent_usd, state.error)
+        action = Action(_ENTER, 0.0, _ZERO)
     else:  # WOKE, SKIPPED, MISSED
-        action = _do(_ENTER, 0.0, 0)
+        action = Action(_ENTER, 0.0, _ZERO)
     if action.kind == _ENTER:
         state, action = _enter_step(plan, shared, request, state, now)
     if shared is not None:
@@ -211,24 +208,24 @@ def abandon(plan: Any, shared: Any, state: Any, other_usd: Any, now: Any) -> Non
 @inlined
 def _arrived(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
     chain: Any = state.chain
-    shed = 0
+    shed = _ZERO
     if shared is not None:
         if shared.counts[IN_PROGRESS] >= request.room:
-            shed = 1
+            shed = FIRST
         else:
             shared.counts[IN_PROGRESS] += 1
-    zero: Any = np.int64(0)
+    none: Any = _ZERO
     spent = 0.0
     looks = plan.chain_cached[chain] and not shed
     if looks:
         spent = plan.cache_cost_usd
     state = RequestState(
-        chain, np.int64(plan.chain_start[chain]), zero, np.float64(spent),
-        now + plan.chain_deadline_s[chain], zero, np.int64(shed), zero, zero, zero, zero,
+        chain, plan.chain_start[chain], none, np.float64(spent),
+        now + plan.chain_deadline_s[chain], none, shed, none, none, none, none,
     )  # fmt: skip
     if looks:
-        return state, _do(LOOK_FRESH, plan.cache_latency_s, 0)
-    return state, _do(_ENTER, 0.0, 0)
+        return state, Action(LOOK_FRESH, plan.cache_latency_s, _ZERO)
+    return state, Action(_ENTER, 0.0, _ZERO)
 
 
 @inlined
@@ -253,12 +250,12 @@ def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
             pay(plan, shared, event.other_usd, now)
             if extra:
                 shared.counts[EXTRA] -= 1
-                extra = 0
+                extra = _ZERO
     after = _calling(state, others, spent, extra, state.ticket, state.second_ticket)
     if error == 0:
-        return _moved(after, step, retry, spent, 0), _do(FINISH, 0.0, 0)
+        return _moved(after, step, retry, spent, _ZERO), Action(FINISH, 0.0, _ZERO)
     if others:
-        return after, _do(HOLD, 0.0, 0)
+        return after, Action(HOLD, 0.0, _ZERO)
     bit = 1 << error
     if retry < plan.step_retries[step] and plan.chain_retry_on[chain] & bit:
         wait = plan.step_backoff_s[step] * 2.0**retry * (0.5 + 0.5 * event.jitter)
@@ -270,11 +267,11 @@ def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
         if granted:
             again = _moved(after, step, retry + 1, spent, error)
             if shared is not None:
-                again = _calling(again, 0, spent, FIRST, 0, 0)
-            return again, _do(WAIT, wait, 0)
+                again = _calling(again, _ZERO, spent, FIRST, _ZERO, _ZERO)
+            return again, Action(WAIT, wait, _ZERO)
     if plan.chain_fallback_on[chain] & bit:
-        return _moved(after, step + 1, 0, spent, error), _do(_ENTER, 0.0, 0)
-    return _moved(after, step, retry, spent, error), _do(FINISH, 0.0, error)
+        return _moved(after, step + 1, _ZERO, spent, error), Action(_ENTER, 0.0, _ZERO)
+    return _moved(after, step, retry, spent, error), Action(FINISH, 0.0, error)
 
 
 @inlined
@@ -291,7 +288,7 @@ def _may_ask(plan: Any, request: Any, state: Any, model: Any, now: Any) -> Any:
             return _UNSUPPORTED
         if request.tokens > plan.model_context_tokens[model]:
             return _CONTEXT_WINDOW
-    return 0
+    return _ZERO
 
 
 @inlined
@@ -299,36 +296,36 @@ def _enter_step(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> A
     """Do what this step says, or skip it where it may not be tried now."""
     step, spent, error = state.step, state.spent_usd, state.error
     if step >= plan.chain_start[state.chain + 1]:
-        return state, _do(FINISH, 0.0, error)
+        return state, Action(FINISH, 0.0, error)
     if plan.step_kind[step] == SAY:
-        return state, _do(DEGRADE, 0.0, error)
+        return state, Action(DEGRADE, 0.0, error)
     if plan.step_kind[step] == LOOK:
         if not plan.chain_cached[state.chain]:
-            return _moved(state, step + 1, 0, spent, error), _do(SKIP, 0.0, error)
-        looking = _moved(state, step, 0, spent + plan.cache_cost_usd, error)
-        return looking, _do(LOOK_STALE, plan.cache_latency_s, 0)
+            return _moved(state, step + 1, _ZERO, spent, error), Action(SKIP, 0.0, error)
+        looking = _moved(state, step, _ZERO, spent + plan.cache_cost_usd, error)
+        return looking, Action(LOOK_STALE, plan.cache_latency_s, _ZERO)
     model = plan.step_model[step]
     reason = _may_ask(plan, request, state, model, now)
     after = 0.0
     if shared is not None and reason == 0:
         reason, after = admit(plan, shared, model, request.tokens, now)
     if reason == 0:
-        ticket = 0
+        ticket = _ZERO
         if shared is not None:
             ticket = shared.generation[model]
         limit = min(plan.step_timeout_s[step], state.deadline - now)
-        return _calling(state, FIRST, spent, state.extra, ticket, 0), _do(CALL, limit, 0)
+        return _calling(state, FIRST, spent, state.extra, ticket, _ZERO), Action(CALL, limit, _ZERO)
     if shared is not None:
         if state.extra:
             shared.counts[EXTRA] -= 1
-            state = _calling(state, 0, spent, 0, 0, 0)
+            state = _calling(state, _ZERO, spent, _ZERO, _ZERO, _ZERO)
         limited = reason == _RATE_LIMITED and (plan.chain_retry_on[state.chain] >> reason) & 1
         if limited and state.retry < plan.step_retries[step]:
             wait = max(plan.step_backoff_s[step] * 2.0**state.retry, after)
             if now + wait < state.deadline and grant(plan, shared):
                 again = _moved(state, step, state.retry + 1, spent, reason)
-                return _calling(again, 0, spent, FIRST, 0, 0), _do(WAIT, wait, 0)
-    return _moved(state, step + 1, 0, spent, reason), _do(SKIP, 0.0, reason)
+                return _calling(again, _ZERO, spent, FIRST, _ZERO, _ZERO), Action(WAIT, wait, _ZERO)
+    return _moved(state, step + 1, _ZERO, spent, reason), Action(SKIP, 0.0, reason)
 
 
 @inlined
@@ -343,6 +340,6 @@ def _hedge_due(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> An
                 calls, extra = state.calls | SECOND, state.extra | SECOND
                 ticket = shared.generation[model]
                 sent = _calling(state, calls, state.spent_usd, extra, state.ticket, ticket)
-                return sent, _do(HEDGE, limit, 0)
+                return sent, Action(HEDGE, limit, _ZERO)
             shared.counts[EXTRA] -= 1
-    return state, _do(HOLD, 0.0, 0)
+    return state, Action(HOLD, 0.0, _ZERO)

@@ -32,7 +32,7 @@ FIRST_TRANSIENT, LAST_TRANSIENT = int(min(TRANSIENT)), int(max(TRANSIENT))
 """The transient errors' codes follow one another."""
 
 _TIMEOUT = int(ErrorType.TIMEOUT)
-_ERROR, _OUTCOME = int(Purpose.ERROR), int(Purpose.OUTCOME)
+_ERROR, _OUTCOME = np.int64(Purpose.ERROR), np.int64(Purpose.OUTCOME)
 
 
 class Observed(NamedTuple):
