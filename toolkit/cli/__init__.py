@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import sys
 
-from toolkit.cli import check, data, fetch, policies, scenarios, simulate  # noqa: F401  join
+from toolkit.cli import (  # noqa: F401  their commands join
+    check,
+    data,
+    fetch,
+    incident,
+    policies,
+    scenarios,
+    simulate,
+)
 from toolkit.cli.app import app
 
 __all__ = ["app", "main"]

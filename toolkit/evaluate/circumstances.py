@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.evaluate.format import count, number, percent
+from toolkit.evaluate.format import count, percent
 from toolkit.evaluate.timeline import fault_spans
 from toolkit.policy.model import ModelStep
+from toolkit.scenarios.words import arrivals_in_words, fault_in_words
 from toolkit.schema import TIMESTAMP, ErrorType, Status
 
 if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
-    from toolkit.evaluate.timeline import Span
     from toolkit.policy.model import Policy
 
 MOST_FAULTS = 5
@@ -25,10 +25,7 @@ def circumstances(replay: Replay) -> list[str]:
     """Sentences, the most weighty first; none for a replay of independent requests."""
     if replay.scenario is None and not replay.stateful:
         return []
-    lines = []
-    if replay.scenario is not None:
-        lines.append(_faults(replay))
-    lines += [_arrivals(replay), *_drawn(replay)]
+    lines = [*_faults(replay), _arrivals(replay), *_drawn(replay)]
     lines.append(
         "Latencies are the log's, measured under the load of that time: here load makes a model "
         "slower only where the scenario has an overload."
@@ -36,34 +33,32 @@ def circumstances(replay: Replay) -> list[str]:
     return [*lines, *_shared(replay.policy), *_cached(replay), *_given_up(replay)]
 
 
-def _faults(replay: Replay) -> str:
-    assert replay.scenario is not None
-    told = [_told(span) for span in fault_spans(replay)]
-    if not told:
-        return f"The scenario {replay.scenario.scenario} has no faults."
+def _faults(replay: Replay) -> list[str]:
+    scenario = replay.scenario
+    if scenario is None:
+        return []
+    if not scenario.faults:
+        return [f"The scenario {scenario.scenario} has no faults."]
+    told = [
+        fault_in_words(fault).rstrip(".") + ("" if fault.spike else f": {_names(span.models)}")
+        for fault, span in zip(scenario.faults, fault_spans(replay), strict=True)
+    ]
     rest = len(told) - MOST_FAULTS
-    text = "; ".join(told[:MOST_FAULTS]) + (f"; and {rest} more" if rest > 0 else "")
-    return f"The faults of {replay.scenario.scenario} are injected, not observed: {text}."
+    text = ". ".join(told[:MOST_FAULTS]) + (f". And {rest} more" if rest > 0 else "")
+    return [f"The faults of {scenario.scenario} are injected, not observed. {text}."]
 
 
-def _told(span: Span) -> str:
-    where = f" on {', '.join(span.models)}" if span.models else ""
-    if not span.models and "traffic" not in span.label:
-        where = ", which hits no model of the policy"
-    until = f" to {number(span.end_s)} s" if np.isfinite(span.end_s) else " s to the end"
-    return f"{span.label}{where} from {number(span.start_s)}{until}"
+def _names(models: Sequence[str]) -> str:
+    return ", ".join(models) or "none of this policy"
 
 
 def _arrivals(replay: Replay) -> str:
     stated = replay.scenario.arrivals if replay.scenario else None
-    if stated is not None and stated.trace is not None:
-        return f"Arrivals are those of a trace, {PurePath(stated.trace).name}, not of the log."
-    if stated is not None and stated.per_s is not None:
-        how = "evenly spaced" if stated.pattern == "even" else "independent of each other"
-        return f"Arrivals are assumed: {number(stated.per_s)} a second, {how}."
+    if stated is not None:
+        return arrivals_in_words(stated)
     requests = replay.dataset.requests
     if TIMESTAMP in requests.column_names and requests[TIMESTAMP].null_count < requests.num_rows:
-        return "Requests arrive at the log's own times."
+        return arrivals_in_words(None)
     return "The log has no timestamps: one request a second is assumed, in the order of the log."
 
 

@@ -2,7 +2,7 @@
 
 All are played on the same requests, which arrive at the same moments and meet the same faults.
 *During the faults* are the requests that arrived while any fault was active, the pauses of one
-that comes and goes included, but not those of a mere price change, unless there is nothing else.
+that comes and goes included.
 """
 
 from __future__ import annotations

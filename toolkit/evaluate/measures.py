@@ -66,13 +66,18 @@ ESTIMATES = tuple(f.name for f in fields(Measures)[2:])
 
 
 def during(replay: Replay) -> NDArray[np.bool_]:
-    """(n,) the requests that arrived during the faults."""
+    """(n,) the requests that arrived during the faults.
+
+    A price and what lasts from the first arrival to the last are circumstances, not incidents:
+    they count only where there is nothing else.
+    """
     faults = replay.scenario.faults if replay.scenario else ()
-    counted = [fault for fault in faults if not fault.price] or faults
-    hit = np.zeros(len(replay.status), np.bool_)
-    for fault in counted:
-        hit |= (fault.at_s <= replay.arrival_s) & (replay.arrival_s < fault.end_s)
-    return hit
+    at = replay.arrival_s
+    hits = [(fault.at_s <= at) & (at < fault.end_s) for fault in faults]
+    passing = [
+        hit for fault, hit in zip(faults, hits, strict=True) if not fault.price and not hit.all()
+    ]
+    return np.asarray(sum(passing or hits, start=np.zeros(len(at), np.bool_)))
 
 
 def measures(replay: Replay, part: NDArray[np.bool_], boot: Bootstrap) -> Measures:

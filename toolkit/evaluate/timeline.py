@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.scenarios.aim import aim
+from toolkit.scenarios.words import label
 from toolkit.schema import Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from toolkit.engine.replay import Replay
-    from toolkit.scenarios.model import Fault
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -47,7 +48,7 @@ class Span:
     """One fault of the scenario."""
 
     label: str
-    """in words, such as ``outage: server_error``"""
+    """in few words, such as ``outage of the first model``"""
     models: tuple[str, ...]
     """of the policy, which it hits; none for a spike, which hits arrivals"""
     start_s: float
@@ -172,13 +173,11 @@ def fault_spans(replay: Replay) -> tuple[Span, ...]:
     """The faults of a replay's scenario, in the order in which they are written."""
     if replay.scenario is None:
         return ()
-    from toolkit.scenarios.aim import aim
-
     names = replay.model_names
     hits = iter(aim(replay.scenario, replay.policy, replay.dataset.models).hits)
     return tuple(
         Span(
-            in_words(fault),
+            label(fault),
             ()
             if fault.spike
             else tuple(n for n, hit in zip(names, next(hits), strict=True) if hit),
@@ -187,19 +186,3 @@ def fault_spans(replay: Replay) -> tuple[Span, ...]:
         )
         for fault in replay.scenario.faults
     )
-
-
-def in_words(fault: Fault) -> str:
-    """One fault as people call it."""
-    words = {
-        "outage": "outage: {0.error}",
-        "flapping": "down {0.down_s:g} s of every {0.period_s:g} s",
-        "withdrawn": "withdrawn",
-        "rate_limit": "at most {0.requests_per_min:g} calls a minute",
-        "overload": "slow above {0.concurrency:g} calls at once",
-        "brownout": "{0.factor:g} × as slow",
-        "invalid_answers": "{0.share:.0%} of answers {0.kind}",
-        "price": "price × {0.factor:g}",
-        "spike": "{0.factor:g} × the traffic",
-    }
-    return words[fault.kind].format(getattr(fault, fault.kind))
