@@ -448,7 +448,7 @@ def test_the_card_tells_what_guards_the_policy(policy):
         "answer from the cache → refuse with “Not &lt;b&gt;now.”",
         "paused for 30 s once 50 % of at least 10 calls in 1 min fail",
         "at most 600 requests and 90,000 tokens a minute, 20 calls at a time",
-        "at most 20 % of the requests in progress, and 3 always",
+        "retries and second calls for at most 20 % of the requests in progress, and 3 in any case",
         "while 100 requests are in progress (tenant: 50 for free)",
         "no model is asked once $50 are spent on a day (UTC)",
         "requests at least 0.9 alike get the same answer for 1 h, up to 1 d longer",

@@ -23,7 +23,8 @@ def replaced(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
             here[key] = value
             return data
         if isinstance(here, dict) and key not in here:
-            if (*place, key)[:1] != ("goals",):  # only goals may be left out as a whole
+            # Goals, and what guards, may be left out as a whole: they are begun.
+            if (*place, key)[0] != "goals" and key not in allowed_at(place, here):
                 raise _no_such(here, str(key), place, path)
             here[key] = {}
         here, place = here[key], (*place, key)

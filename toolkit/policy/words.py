@@ -13,6 +13,7 @@ from toolkit.policy.model import (
     Limits,
     Model,
     Policy,
+    RetryBudget,
     Route,
     Shedding,
     StaleStep,
@@ -100,6 +101,13 @@ def cache_in_words(cache: Cache) -> str:
     return ", ".join(parts)
 
 
+def budget_in_words(budget: RetryBudget) -> str:
+    """For example ``retries and second calls for at most 20 % of the requests in progress, …``."""
+    always = f", and {_number(budget.min_retries)} in any case" if budget.min_retries else ""
+    share = f"{_percent(budget.share)} of the requests in progress"
+    return f"retries and second calls for at most {share}{always}"
+
+
 def shedding_in_words(shedding: Shedding) -> str:
     """For example ``no model is asked for what comes while 100 requests are in progress``."""
     most = (
@@ -120,9 +128,8 @@ def protection(policy: Policy) -> list[tuple[str, str]]:
         (name, f"only models that can do it, where {condition_in_words(when)}")
         for name, when in policy.requires.items()
     ]
-    if (budget := policy.retry_budget) is not None:
-        share = f"{_percent(budget.share)} of the requests in progress"
-        found.append(("extra calls", f"at most {share}, and {_number(budget.min_retries)} always"))
+    if policy.retry_budget is not None:
+        found.append(("extra calls", budget_in_words(policy.retry_budget)))
     if policy.shedding is not None:
         found.append(("overload", shedding_in_words(policy.shedding)))
     if policy.daily_cost_usd is not None:

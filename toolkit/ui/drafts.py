@@ -10,6 +10,11 @@ from toolkit.errors import PolicyError, Problem
 from toolkit.policy.model import Policy, Route
 
 MOST_UNDO = 200
+TEXTS = {
+    "message": "We could not answer right now. Please try again.",
+    "refusal": "Sorry, we cannot help with this at the moment.",
+}
+"""What a last step says until someone writes something better."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def _swapped(items: list[Any], i: int, up: bool) -> None:
         items[i], items[j] = items[j], items[i]
 
 
-def _free(name: str, taken: object) -> str:
+def free_name(name: str, taken: object) -> str:
+    """The name, or with a number behind it where it is taken."""
     names = set(taken)  # type: ignore[call-overload]
     n = 2
     free = name
@@ -78,7 +84,7 @@ def move_route(policy: Policy, i: int, up: bool) -> Policy:
 
 def add_route(policy: Policy, when: dict[str, Any]) -> Policy:
     """A further rule, the last, that leads to the default chain."""
-    name = _free("rule", {"default", *(route.name for route in policy.routes)})
+    name = free_name("rule", {"default", *(route.name for route in policy.routes)})
     rule = {"name": name, "when": when, "use": policy.default}
     return edited(policy, lambda data: data["routes"].append(rule))
 
@@ -113,7 +119,7 @@ def weights(route: Route) -> dict[str, float]:
 
 def add_chain(policy: Policy) -> Policy:
     """A further chain, which asks the first model once."""
-    name, model = _free("chain", policy.chains), next(iter(policy.models))
+    name, model = free_name("chain", policy.chains), next(iter(policy.models))
     chain = {"steps": [{"model": model}]}
     return edited(policy, lambda data: data["chains"].update({name: chain}))
 
@@ -127,7 +133,7 @@ def rename_chain(policy: Policy, old: str, new: str) -> Policy:
     """The same chain by another name, wherever it is used."""
 
     def change(data: dict[str, Any]) -> None:
-        data["chains"] = _renamed(data["chains"], old, new, "chains")
+        data["chains"] = renamed(data["chains"], old, new, "chains")
         if data["default"] == old:
             data["default"] = new
         for rule in data["routes"]:
@@ -138,7 +144,8 @@ def rename_chain(policy: Policy, old: str, new: str) -> Policy:
     return edited(policy, change)
 
 
-def _renamed(items: dict[str, Any], old: str, new: str, where: str) -> dict[str, Any]:
+def renamed(items: dict[str, Any], old: str, new: str, where: str) -> dict[str, Any]:
+    """A mapping with one key changed, in the same order; raises PolicyError where it is taken."""
     if new != old and new in items:
         raise PolicyError([Problem("this name is taken", f"{where}.{old}", repr(new))])
     return {new if name == old else name: item for name, item in items.items()}
@@ -150,17 +157,25 @@ def move_step(policy: Policy, chain: str, i: int, up: bool) -> Policy:
 
 
 def add_step(policy: Policy, chain: str) -> Policy:
-    """A further model step, before a degrade step: a model not asked there yet, if any."""
+    """A further model step, before the degrade steps: a model not asked there yet, if any."""
     steps = policy.chains[chain].to_data()["steps"]
     asked = {step.get("model") for step in steps}
     model = next((name for name in policy.models if name not in asked), next(iter(policy.models)))
-    at = len(steps) - ("degrade" in steps[-1])
+    at = 1 + max((i for i, step in enumerate(steps) if "model" in step), default=-1)
     return edited(policy, lambda data: data["chains"][chain]["steps"].insert(at, {"model": model}))
 
 
-def add_message(policy: Policy, chain: str) -> Policy:
-    """A message as the last step."""
-    step = {"degrade": "message", "text": "We could not answer right now. Please try again."}
+def add_stale(policy: Policy, chain: str) -> Policy:
+    """An older answer from the cache, before a last message."""
+    steps = policy.chains[chain].to_data()["steps"]
+    at = len(steps) - ("text" in steps[-1])
+    step = {"degrade": "stale_cache"}
+    return edited(policy, lambda data: data["chains"][chain]["steps"].insert(at, step))
+
+
+def add_message(policy: Policy, chain: str, kind: str = "message") -> Policy:
+    """A message or a refusal as the last step."""
+    step = {"degrade": kind, "text": TEXTS[kind]}
     return edited(policy, lambda data: data["chains"][chain]["steps"].append(step))
 
 
@@ -171,7 +186,7 @@ def remove_step(policy: Policy, chain: str, i: int) -> Policy:
 
 def add_model(policy: Policy, log: str) -> Policy:
     """A further model of the log, by its own name."""
-    name = _free(log, policy.models)
+    name = free_name(log, policy.models)
     model = {} if name == log else {"log": log}
     return edited(policy, lambda data: data["models"].update({name: model}))
 
@@ -186,11 +201,12 @@ def rename_model(policy: Policy, old: str, new: str) -> Policy:
 
     def change(data: dict[str, Any]) -> None:
         data["models"][old].setdefault("log", old)
-        data["models"] = _renamed(data["models"], old, new, "models")
+        data["models"] = renamed(data["models"], old, new, "models")
         for chain in data["chains"].values():
             for step in chain["steps"]:
-                if step.get("model") == old:
-                    step["model"] = new
+                for place in (step, step.get("hedge", {})):
+                    if place.get("model") == old:
+                        place["model"] = new
 
     return edited(policy, change)
 

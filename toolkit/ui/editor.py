@@ -11,7 +11,9 @@ from toolkit.policy.model import Policy
 from toolkit.ui import desk, files, loaders
 from toolkit.ui.chains_form import chains_form
 from toolkit.ui.fields import Form
-from toolkit.ui.goals_form import goals_form, models_form
+from toolkit.ui.goals_form import goals_form
+from toolkit.ui.models_form import models_form
+from toolkit.ui.protection_form import protection_form
 from toolkit.ui.rules_form import rules_form
 from toolkit.ui.starter import NAME as STARTER
 from toolkit.ui.starter import starter
@@ -19,6 +21,7 @@ from toolkit.ui.states import CHOSEN, problem_line
 from toolkit.ui.text import file_name, literal
 from toolkit.ui.view import View
 
+TABS = ("Rules", "Chains", "Goals", "Models", "Protection", "YAML")
 _SAVING = "saving"
 
 
@@ -26,11 +29,12 @@ def editor(view: View) -> None:
     """Everything below the diagram."""
     form = _form(view)
     _tool_bar(form)
-    tabs = st.tabs(["Rules", "Chains", "Goals", "Models", "YAML"], key="editor", on_change="rerun")
-    rules, chains, goals, models, text = tabs
+    tabs = st.tabs(TABS, key="editor", on_change="rerun")
+    rules, chains, goals, models, protection, text = tabs
+    columns = loaders.columns(view.dataset)
     if rules.open:
         with rules:
-            rules_form(form, loaders.columns(view.dataset), _shares(view))
+            rules_form(form, columns, _shares(view))
     if chains.open:
         with chains:
             chains_form(form, view.check.chains)
@@ -39,7 +43,10 @@ def editor(view: View) -> None:
             goals_form(form)
     if models.open:
         with models:
-            models_form(form, view.dataset.models)
+            models_form(form, view.dataset.models, columns)
+    if protection.open:
+        with protection:
+            protection_form(form, columns)
     if text.open:
         with text:
             _yaml(form)

@@ -76,6 +76,12 @@ class Form:
         st.text_input(label, **self._field(key, value, change), **options)
         complaint(key)
 
+    def maybe_text(
+        self, label: str, key: str, value: str | None, change: Change, **options: Any
+    ) -> None:
+        """One line of text; empty is None."""
+        self.text(label, key, value or "", lambda p, text: change(p, text or None), **options)
+
     def number(
         self, label: str, key: str, value: float | None, change: Change, **options: Any
     ) -> None:
@@ -98,7 +104,13 @@ class Form:
         complaint(key)
 
     def several(
-        self, label: str, key: str, value: Sequence[str], options: Sequence[str], change: Change
+        self,
+        label: str,
+        key: str,
+        value: Sequence[str],
+        options: Sequence[str],
+        change: Change,
+        **more: Any,
     ) -> None:
         """Any of several."""
         offered = [*options, *(v for v in value if v not in options)]
@@ -107,7 +119,7 @@ class Form:
             offered,
             **self._field(key, list(value), change),
             accept_new_options=True,
-            label_visibility="collapsed",
+            **more,
         )
         complaint(key)
 
@@ -131,9 +143,9 @@ class Form:
         )
         complaint(key)
 
-    def switch(self, label: str, key: str, value: bool, change: Change) -> None:
+    def switch(self, label: str, key: str, value: bool, change: Change, **more: Any) -> None:
         """Yes or no."""
-        st.toggle(label, **self._field(key, value, change))
+        st.toggle(label, **self._field(key, value, change), **more)
         complaint(key)
 
     def button(

@@ -1,12 +1,11 @@
-"""Goals and models as forms."""
+"""The goals as a form."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from toolkit.ui import drafts
-from toolkit.ui.fields import Change, Edit, Form, complaint
-from toolkit.ui.text import literal
+from toolkit.ui.fields import Change, Form
 
 _LABELS = {
     "quality": ("Quality, at least", "min", 0.01),
@@ -22,7 +21,14 @@ _LABELS = {
 
 
 def goals_form(form: Form) -> None:
-    """What is good enough; empty means no goal."""
+    """What the policy is for, and what is good enough; empty means no goal."""
+    form.text(
+        "What this policy is for",
+        "description",
+        form.policy.description,
+        lambda policy, text: policy.with_value("description", text),
+        placeholder="in a sentence",
+    )
     st.caption("Write down what is good enough before you look at what you get. Empty: no goal.")
     with st.grid(3, min_column_width=240):
         for name, (label, end, step) in _LABELS.items():
@@ -46,63 +52,3 @@ def goals_form(form: Form) -> None:
 
 def _set(name: str, end: str) -> Change:
     return lambda policy, value: drafts.set_goal(policy, name, end, value)
-
-
-def models_form(form: Form, logs: tuple[str, ...]) -> None:
-    """The policy's names of its models, and what they are called in the log."""
-    st.caption("Chains ask models by the policy's own name; here stands which model that is.")
-    for name, model in form.policy.models.items():
-        key = f"models.{name}"
-        own, log, away = st.columns([4, 6, 1], vertical_alignment="bottom")
-        with own:
-            form.text("Name", f"{key}.name", name, _rename(name))
-        with log:
-            form.choice(
-                "In the log",
-                f"{key}.log",
-                model.log or name,
-                logs,
-                _point(name),
-            )
-        with away:
-            form.button(
-                "",
-                f"{key}.remove",
-                _remove(name),
-                "delete",
-                help="Remove this model",
-            )
-        complaint(f"{key}.remove")
-    used = {form.policy.log_name(name) for name in form.policy.models}
-    unused = [log for log in logs if log not in used]
-    if unused:
-        st.selectbox(
-            "Add a model of the log",
-            unused,
-            index=None,
-            key="add-model",
-            placeholder=f"{len(unused)} more in this dataset",
-            on_change=_add_model,
-            args=(form,),
-            width=420,
-        )
-    complaint("add-model")
-    st.caption(literal(form.policy.description))
-
-
-def _rename(name: str) -> Change:
-    return lambda policy, new: drafts.rename_model(policy, name, new)
-
-
-def _point(name: str) -> Change:
-    return lambda policy, log: drafts.set_log(policy, name, log)
-
-
-def _remove(name: str) -> Edit:
-    return lambda policy: drafts.remove_model(policy, name)
-
-
-def _add_model(form: Form) -> None:
-    log = st.session_state.pop("add-model", None)
-    if log:
-        form.edit(lambda policy: drafts.add_model(policy, log), "add-model")
