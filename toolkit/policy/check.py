@@ -106,8 +106,6 @@ def unknown_columns(policy: Policy, requests: pa.Table) -> Iterator[Problem]:
     if (cache := policy.cache) is not None:
         named |= {f"cache.key.{i}": column for i, column in enumerate(cache.key or ())}
         named |= {f"cache.scope.{i}": column for i, column in enumerate(cache.scope or ())}
-        if cache.key is None or cache.kind == "semantic":
-            named["cache"] = PROMPT
     for where, column in named.items():
         if column is not None and column not in requests.column_names:
             yield Problem(
@@ -116,6 +114,10 @@ def unknown_columns(policy: Policy, requests: pa.Table) -> Iterator[Problem]:
                 repr(column),
                 did_you_mean(column, requests.column_names),
             )
+    by_prompt = cache is not None and (cache.key is None or cache.kind == "semantic")
+    if by_prompt and PROMPT not in requests.column_names:
+        what = "the requests have no prompts, which the cache compares"
+        yield Problem(what, "cache.key", repr(PROMPT), ", ".join(map(repr, requests.column_names)))
 
 
 def _idle_requirements(policy: Policy, requests: pa.Table) -> list[Problem]:
