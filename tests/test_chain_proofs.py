@@ -365,8 +365,8 @@ def test_capability_that_no_step_has():
             [ask(hedge={"after_s": 4}), SORRY],
             {"retry_budget": {}},
             (
-                "chains.main.steps.0.hedge.after_s: no second call is ever sent: the first is given up "
-                "by then; got 4 s; allowed: less than 4 s (timeout_s)"
+                "chains.main.steps.0.hedge.after_s: no second call is ever sent: the first is given "
+                "up by then; got 4 s; allowed: less than 4 s (timeout_s)"
             ),
         ),
         (
@@ -389,8 +389,8 @@ def test_capability_that_no_step_has():
             [ask(), SORRY],
             {"requires": {"tools": {"n": {"gt": 1}}}},
             (
-                "requires: has no effect: no model says what it supports, so each supports everything; "
-                "allowed: models with supports"
+                "requires: has no effect: no model says what it supports, so each supports "
+                "everything; allowed: models with supports"
             ),
         ),
         (
@@ -405,8 +405,8 @@ def test_capability_that_no_step_has():
             },
             # 2 at once, and 1 a second while the window of 10 s and a call of 4 s last.
             (
-                "models.small.breaker.min_calls: the breaker never opens: the limits let fewer calls "
-                "into its window; got 17 calls, and at most 16 in 10 s; allowed: 16 or less"
+                "models.small.breaker.min_calls: the breaker never opens: the limits let fewer "
+                "calls into its window; got 17 calls, and at most 16 in 10 s; allowed: 16 or less"
             ),
         ),
     ],
