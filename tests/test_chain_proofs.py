@@ -365,8 +365,8 @@ def test_capability_that_no_step_has():
             [ask(hedge={"after_s": 4}), SORRY],
             {"retry_budget": {}},
             (
-                "chains.main.steps.0.hedge.after_s: no second call is ever sent: the first is given "
-                "up by then; got 4 s; allowed: less than 4 s (timeout_s)"
+                "chains.main.steps.0.hedge.after_s: no second call is ever sent: the first is "
+                "given up by then; got 4 s; allowed: less than 4 s (timeout_s)"
             ),
         ),
         (
