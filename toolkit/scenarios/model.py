@@ -206,12 +206,9 @@ class Arrivals(Written):
                 )
             if self.column is not None:
                 raise _wrong("column is that of a trace", "column with trace only")
-        elif self.model_fields_set & {"per_s", "for_s", "pattern"} - self._unset():
+        elif self.per_s or self.for_s or "pattern" in self.model_fields_set:
             raise _wrong("a trace has its own times", "trace and column without anything else")
         return self
-
-    def _unset(self) -> set[str]:
-        return {key for key in ("per_s", "for_s") if getattr(self, key) is None}
 
 
 class Scenario(Written):

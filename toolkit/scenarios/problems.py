@@ -60,6 +60,10 @@ def in_our_words(problem: Problem) -> Problem:
         for parent in parents:
             part = _PARTS.get(parent, part)
         allowed = did_you_mean(key, part.model_fields)
+    elif problem.what == "must be a mapping" and key in model.KINDS:
+        allowed = "{" + ", ".join(f"{name}: …" for name in model.KINDS[key].model_fields) + "}"
+    elif problem.what == "must be a mapping" and parents == ["faults"]:
+        allowed = "a fault, such as {outage: {}, models: primary, at_s: 60, for_s: 600}"
     return problem if allowed is None else dataclasses.replace(problem, allowed=allowed)
 
 
@@ -78,7 +82,7 @@ def replaced(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         found: Any = key
         if isinstance(here, list):
             if not (key.isdecimal() and key.isascii() and int(key) < len(here)):
-                allowed = f"0 to {len(here) - 1}" if here else "nothing: the list is empty"
+                allowed = f"0 to {len(here) - 1}"  # what is empty is left out
                 problem = Problem(f"{place} has no such part", path, repr(key), allowed)
                 raise ScenarioError([problem])
             found = int(key)

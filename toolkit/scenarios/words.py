@@ -48,7 +48,8 @@ def label(fault: Fault) -> str:
     >>> label(Fault(outage={}, models=["small", "large"]))
     'outage of small and large'
     """
-    what = fault.kind.replace("_", " ")
+    wrong = fault.invalid_answers and fault.invalid_answers.kind == "wrong"
+    what = "wrong answers" if wrong else fault.kind.replace("_", " ")
     if fault.spike:
         return f"spike × {fault.spike.factor:g}"
     if changed := fault.brownout or fault.price:
