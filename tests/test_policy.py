@@ -236,8 +236,8 @@ def test_card_and_plan_of_any_policy(policy):
     """Every policy can be shown and compiled."""
     assert policy._repr_html_().startswith("<div")
     plan = compile_plan(policy, None)
-    assert plan.chain_start[-1] == len(plan.step_model)
-    assert set(plan.model_column) == {-1}
+    assert plan.chains["end"][-1] == len(plan.steps)
+    assert set(plan.models["column"]) == {-1}
 
 
 def test_yaml_looks_like_the_example(policy):
@@ -358,15 +358,16 @@ def test_plan_of_the_example(policy):
     """Chains and steps lie one after the other; limits that are not set are infinite."""
     plan = compile_plan(policy, LOG_MODELS)
     assert chain_names(policy) == ("cheap_first", "strong_only")
-    assert plan.chain_start.tolist() == [0, 3, 4]
-    assert plan.chain_deadline_s.tolist() == [20, np.inf]
-    assert plan.chain_max_cost_usd.tolist() == [0.02, np.inf]
-    assert plan.step_model.tolist() == [0, 1, -1, 1]
-    assert not plan.step_repeats.any()
-    assert plan.step_timeout_s.tolist() == [4, 10, np.inf, 10]
-    assert plan.step_retries.tolist() == [1, 0, 0, 2]
-    assert plan.step_backoff_s.tolist() == [0.5, 0.5, 0, 0.5]
-    assert plan.model_column.tolist() == [1, 0]
+    assert plan.chains["start"].tolist() == [0, 3]
+    assert plan.chains["end"].tolist() == [3, 4]
+    assert plan.chains["deadline_s"].tolist() == [20, np.inf]
+    assert plan.chains["max_cost_usd"].tolist() == [0.02, np.inf]
+    assert plan.steps["model"].tolist() == [0, 1, -1, 1]
+    assert plan.steps["log"].tolist() == [0, 1, 0, 0]
+    assert plan.steps["timeout_s"].tolist() == [4, 10, np.inf, 10]
+    assert plan.steps["retries"].tolist() == [1, 0, 0, 2]
+    assert plan.steps["backoff_s"].tolist() == [0.5, 0.5, 0, 0.5]
+    assert plan.models["column"].tolist() == [1, 0]
     assert [array.dtype.str[1:] for array in plan] == (
         ["i4", "f8", "f8", "i8", "i8", "i4", "b1", "f8", "i4"] + ["f8"] * 4 + ["i4", "i1"]
     )
@@ -396,12 +397,16 @@ chains:
         ErrorType.CONNECTION,
     }
     never = {ErrorType.NONE, ErrorType.BAD_REQUEST, ErrorType.CANCELLED}
-    assert errors(plan.chain_retry_on[0]) == transient
-    assert errors(plan.chain_fallback_on[0]) == set(ErrorType) - never
-    assert errors(plan.chain_retry_on[1]) == set()
-    assert errors(plan.chain_fallback_on[1]) == {ErrorType.UNKNOWN, ErrorType.TIMEOUT}
-    assert (plan.step_quality[1], plan.step_cost_usd[1], plan.step_latency_s[1]) == (0.2, 1, 2)
-    assert plan.model_bill_timeouts.tolist() == [2]
+    assert errors(plan.chains[0]["retry_on"]) == transient
+    assert errors(plan.chains[0]["fallback_on"]) == set(ErrorType) - never
+    assert errors(plan.chains[1]["retry_on"]) == set()
+    assert errors(plan.chains[1]["fallback_on"]) == {ErrorType.UNKNOWN, ErrorType.TIMEOUT}
+    assert (plan.steps[1]["quality"], plan.steps[1]["cost_usd"], plan.steps[1]["latency_s"]) == (
+        0.2,
+        1,
+        2,
+    )
+    assert plan.models["bill_timeouts"].tolist() == [2]
 
 
 def test_plan_needs_the_models_in_the_log(policy):

@@ -30,8 +30,8 @@ def chains_of(policy: Policy, dataset: Dataset) -> list[list[str]]:
     names = tuple(policy.models)
     groups = []
     for i, chain in enumerate(done.chain):
-        start, end = done.plan.chain_start[chain : chain + 2]
-        steps = [names[m] for m in done.plan.step_model[start:end]]
+        start, end = done.plan.chains[chain][["start", "end"]]
+        steps = [names[m] for m in done.plan.steps["model"][start:end]]
         late = [dataset.latency_s[i, column[m]] > 3 for m in steps]
         fails = [late[j] or dataset.error[i, column[m]] > 0 for j, m in enumerate(steps)]
         groups.append([f"{m}-fails" if bad else m for m, bad in zip(steps, fails, strict=True)])

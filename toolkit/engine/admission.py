@@ -36,6 +36,24 @@ _NEARLY = 1e-9
 IN_PROGRESS, EXTRA, DAY, CHANGES = 0, 1, 2, 3
 
 
+MODEL_STATE = np.dtype(
+    [
+        ("in_flight", np.int64),  # calls under way
+        ("breaker", np.int64),  # CLOSED, OPEN or HALF_OPEN
+        ("generation", np.int64),  # number of changes of that so far
+        ("opened_at", np.float64),
+        ("issued", np.int64),  # probes sent in this half-open time
+        ("succeeded", np.int64),
+        ("bucket", np.int64),  # number of the window's newest bucket
+        ("requests", np.float64),  # level of the bucket of requests
+        ("tokens", np.float64),
+        ("filled_at", np.float64),  # time of those two levels
+    ],
+    align=True,
+)
+CHANGE = np.dtype([("time_s", np.float64), ("model", np.int64), ("state", np.int64)])
+
+
 class Shared(NamedTuple):
     """The state that requests share, over k models of a policy."""
 
@@ -45,76 +63,50 @@ class Shared(NamedTuple):
     """(4,) requests in progress, extra calls under way, the day, breaker changes so far."""
     spent_usd: NDArray[np.float64]
     """(1,) on that day"""
-    in_flight: NDArray[np.int64]
-    """(k,) calls under way"""
-    breaker: NDArray[np.int8]
-    """(k,) CLOSED, OPEN or HALF_OPEN"""
-    generation: NDArray[np.int64]
-    """(k,) number of changes of state so far"""
-    opened_at: NDArray[np.float64]
-    issued: NDArray[np.int64]
-    """(k,) probes sent in this half-open time"""
-    succeeded: NDArray[np.int64]
-    bucket: NDArray[np.int64]
-    """(k,) number of the window's newest bucket"""
+    models: NDArray[np.void]
+    """(k,) of MODEL_STATE"""
     calls: NDArray[np.int64]
     """(k, BUCKETS) calls that ended, by bucket number modulo BUCKETS"""
     failed: NDArray[np.int64]
-    requests: NDArray[np.float64]
-    """(k,) level of the bucket of requests"""
-    tokens: NDArray[np.float64]
-    filled_at: NDArray[np.float64]
-    """(k,) time of those two levels"""
-    change_s: NDArray[np.float64]
-    """(c,) times of the breakers' changes; more than c are not kept"""
-    change_model: NDArray[np.int16]
-    change_state: NDArray[np.int8]
+    changes: NDArray[np.void]
+    """(c,) of CHANGE; more than c are not kept"""
 
 
 def shared_state(plan: Plan, origin_s: float = 0.0, changes: int = 1024) -> Shared:
     """Nothing under way, every breaker closed, every bucket full."""
-    k = len(plan.model_column)
-    ints, floats = np.zeros((5, k), np.int64), np.zeros((2, k))
+    k = len(plan.models)
+    models = np.zeros(k, MODEL_STATE)
+    models["requests"] = plan.models["request_burst"]
+    models["tokens"] = plan.models["token_burst"]
     return Shared(
         origin_s=float(origin_s),
         counts=np.zeros(4, np.int64),
         spent_usd=np.zeros(1),
-        in_flight=ints[0],
-        breaker=np.zeros(k, np.int8),
-        generation=ints[1],
-        opened_at=floats[0],
-        issued=ints[2],
-        succeeded=ints[3],
-        bucket=ints[4],
+        models=models,
         calls=np.zeros((k, BUCKETS), np.int64),
         failed=np.zeros((k, BUCKETS), np.int64),
-        requests=plan.model_request_burst.copy(),
-        tokens=plan.model_token_burst.copy(),
-        filled_at=floats[1],
-        change_s=np.zeros(changes),
-        change_model=np.zeros(changes, np.int16),
-        change_state=np.zeros(changes, np.int8),
+        changes=np.zeros(changes, CHANGE),
     )
 
 
 @inlined
 def _change(shared: Any, model: Any, state: Any, now: Any) -> None:
     """Move a breaker to another state."""
-    shared.breaker[model] = state
-    shared.generation[model] += 1
-    shared.issued[model] = 0
-    shared.succeeded[model] = 0
+    shared.models[model].breaker = state
+    shared.models[model].generation += 1
+    shared.models[model].issued = 0
+    shared.models[model].succeeded = 0
     if state == OPEN:
-        shared.opened_at[model] = now
+        shared.models[model].opened_at = now
     elif state == CLOSED:
         for b in range(BUCKETS):
             shared.calls[model, b] = 0
             shared.failed[model, b] = 0
     row = shared.counts[CHANGES]
-    if row < shared.change_s.shape[0]:
-        shared.change_s[row] = now
-        shared.change_model[row] = model
-        shared.change_state[row] = state
+    if row < shared.changes.shape[0]:
+        shared.changes[row].time_s = now
+        shared.changes[row].model = model
+        shared.changes[row].state = state
         shared.counts[CHANGES] += 1
 
 
@@ -131,21 +123,21 @@ def _today(shared: Any, now: Any) -> None:
 def still_open(plan: Any, shared: Any, model: Any, then: Any) -> Any:
     """Whether the model's breaker, as it is now, will refuse every call until after ``then``."""
     return (
-        shared.breaker[model] == OPEN
-        and shared.opened_at[model] + plan.model_breaker_open_s[model] > then
+        shared.models[model].breaker == OPEN
+        and shared.models[model].opened_at + plan.models[model].breaker_open_s > then
     )
 
 
 @inlined
 def _refill(plan: Any, shared: Any, model: Any, now: Any) -> None:
-    passed = now - shared.filled_at[model]
-    shared.filled_at[model] = now
-    if plan.model_requests_per_s[model] < np.inf:
-        level = shared.requests[model] + passed * plan.model_requests_per_s[model]
-        shared.requests[model] = min(level, plan.model_request_burst[model])
-    if plan.model_tokens_per_s[model] < np.inf:
-        level = shared.tokens[model] + passed * plan.model_tokens_per_s[model]
-        shared.tokens[model] = min(level, plan.model_token_burst[model])
+    passed = now - shared.models[model].filled_at
+    shared.models[model].filled_at = now
+    if plan.models[model].requests_per_s < np.inf:
+        level = shared.models[model].requests + passed * plan.models[model].requests_per_s
+        shared.models[model].requests = min(level, plan.models[model].request_burst)
+    if plan.models[model].tokens_per_s < np.inf:
+        level = shared.models[model].tokens + passed * plan.models[model].tokens_per_s
+        shared.models[model].tokens = min(level, plan.models[model].token_burst)
 
 
 @inlined
@@ -158,31 +150,31 @@ def admit(plan: Any, shared: Any, model: Any, tokens: Any, now: Any) -> Any:
         _today(shared, now)
         if shared.spent_usd[0] >= plan.daily_cost_usd:
             return _BUDGET, 0.0
-    state = shared.breaker[model]
-    if state == OPEN and now < shared.opened_at[model] + plan.model_breaker_open_s[model]:
+    state = shared.models[model].breaker
+    if state == OPEN and now < shared.models[model].opened_at + plan.models[model].breaker_open_s:
         return _BREAKER_OPEN, 0.0
-    if state == HALF_OPEN and shared.issued[model] >= plan.model_breaker_probes[model]:
+    if state == HALF_OPEN and shared.models[model].issued >= plan.models[model].breaker_probes:
         return _BREAKER_OPEN, 0.0
-    if shared.in_flight[model] >= plan.model_concurrency[model]:
+    if shared.models[model].in_flight >= plan.models[model].concurrency:
         return _RATE_LIMITED, 0.0
-    if plan.model_limited[model]:
+    if plan.models[model].limited:
         _refill(plan, shared, model, now)
-        need = min(tokens, plan.model_token_burst[model])
-        short, after = 1.0 - shared.requests[model], 0.0
+        need = min(tokens, plan.models[model].token_burst)
+        short, after = 1.0 - shared.models[model].requests, 0.0
         if short > _NEARLY:
-            after = short / plan.model_requests_per_s[model]
-        short = need - shared.tokens[model]
+            after = short / plan.models[model].requests_per_s
+        short = need - shared.models[model].tokens
         if short > _NEARLY:
-            after = max(after, short / plan.model_tokens_per_s[model])
+            after = max(after, short / plan.models[model].tokens_per_s)
         if after > 0.0:
             return _RATE_LIMITED, after
-        shared.requests[model] -= 1.0
-        shared.tokens[model] -= tokens
+        shared.models[model].requests -= 1.0
+        shared.models[model].tokens -= tokens
     if state == OPEN:
         _change(shared, model, HALF_OPEN, now)
-    if shared.breaker[model] == HALF_OPEN:
-        shared.issued[model] += 1
-    shared.in_flight[model] += 1
+    if shared.models[model].breaker == HALF_OPEN:
+        shared.models[model].issued += 1
+    shared.models[model].in_flight += 1
     return np.int64(0), 0.0
 
 
@@ -191,24 +183,24 @@ def record(
     plan: Any, shared: Any, model: Any, ticket: Any, error: Any, tokens: Any, now: Any
 ) -> None:
     """Take note of a call that ended: its place is free, and the breaker learns how it went."""
-    shared.in_flight[model] -= 1
-    if plan.model_limited[model] and error == 0:
+    shared.models[model].in_flight -= 1
+    if plan.models[model].limited and error == 0:
         _refill(plan, shared, model, now)
-        shared.tokens[model] -= tokens
-    if plan.model_breaker_rate[model] == np.inf or ticket != shared.generation[model]:
+        shared.models[model].tokens -= tokens
+    if plan.models[model].breaker_rate == np.inf or ticket != shared.models[model].generation:
         return
-    bad = 1 if (plan.model_breaker_on[model] >> error) & 1 and error else 0
-    if shared.breaker[model] == HALF_OPEN:
+    bad = 1 if (plan.models[model].breaker_on >> error) & 1 and error else 0
+    if shared.models[model].breaker == HALF_OPEN:
         if bad:
             _change(shared, model, OPEN, now)
         else:
-            shared.succeeded[model] += 1
-            if shared.succeeded[model] >= plan.model_breaker_probes[model]:
+            shared.models[model].succeeded += 1
+            if shared.models[model].succeeded >= plan.models[model].breaker_probes:
                 _change(shared, model, CLOSED, now)
         return
-    newest = np.int64(math.floor(now / (plan.model_breaker_window_s[model] / BUCKETS)))
-    step = shared.bucket[model]
-    shared.bucket[model] = newest
+    newest = np.int64(math.floor(now / (plan.models[model].breaker_window_s / BUCKETS)))
+    step = shared.models[model].bucket
+    shared.models[model].bucket = newest
     step = max(step, newest - BUCKETS)
     while step < newest:
         step += 1
@@ -220,17 +212,17 @@ def record(
     for b in range(BUCKETS):
         calls += shared.calls[model, b]
         failed += shared.failed[model, b]
-    enough = calls >= plan.model_breaker_min_calls[model]
-    if enough and failed / calls >= plan.model_breaker_rate[model]:
+    enough = calls >= plan.models[model].breaker_min_calls
+    if enough and failed / calls >= plan.models[model].breaker_rate:
         _change(shared, model, OPEN, now)
 
 
 @inlined
 def give_up(shared: Any, model: Any, ticket: Any) -> None:
     """Take note of a call that was cancelled: its place and its probe are free again."""
-    shared.in_flight[model] -= 1
-    if ticket == shared.generation[model] and shared.breaker[model] == HALF_OPEN:
-        shared.issued[model] -= 1
+    shared.models[model].in_flight -= 1
+    if ticket == shared.models[model].generation and shared.models[model].breaker == HALF_OPEN:
+        shared.models[model].issued -= 1
 
 
 @inlined

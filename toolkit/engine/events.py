@@ -103,7 +103,7 @@ def _run(
     while True:
         room = heap.time.shape[0] - heap.size[0] >= _PUSHES
         room = room and slots.free[slots.free.shape[0] - 1] > 0
-        if not room or shared.change_s.shape[0] - shared.counts[CHANGES] < _MOST_CHANGES:
+        if not room or shared.changes.shape[0] - shared.counts[CHANGES] < _MOST_CHANGES:
             return False
         error, paid, jitter, after, call, tokens, other_usd = _NONE, 0.0, 0.0, 0.0, _NONE, 0.0, 0.0
         model, hit, quality, call_imputed = -1, -1, 0.0, False
@@ -125,10 +125,10 @@ def _run(
             s = what & ((1 << _SLOT_BITS) - 1)
             due = (what >> _SLOT_BITS) & ((1 << _KIND_BITS) - 1)
             version = what >> (_SLOT_BITS + _KIND_BITS)
-            if due <= _HEDGE and slots.version[s, due & 1] != version:
+            if due <= _HEDGE and slots.calls[s, due & 1].version != version:
                 continue
-            row = slots.row[s]
-            state = load(slots, s, chains[row])
+            row = slots.rows[s].row
+            state = load(slots, s, np.int64(chains[row]))
             kind = WOKE
             if due == _HEDGE:
                 kind = HEDGE_DUE
@@ -140,25 +140,25 @@ def _run(
                 kind = FOUND_STALE if hit >= 0 else MISSED_STALE
             elif due <= _SECOND_ENDS:
                 kind, call = COMPLETED, FIRST if due == _FIRST_ENDS else SECOND
-                slots.version[s, due] += 1
-                error, paid = slots.call_error[s, due], slots.call_usd[s, due]
-                quality, call_imputed = slots.quality[s, due], slots.call_imputed[s, due]
-                after = slots.retry_after_s[s, due]
-                model = plan.step_model[state.step]
+                slots.calls[s, due].version += 1
+                error, paid = slots.calls[s, due].error, slots.calls[s, due].cost_usd
+                quality, call_imputed = slots.calls[s, due].quality, slots.calls[s, due].imputed
+                after = slots.calls[s, due].retry_after_s
+                model = plan.steps[state.step].model
                 if due == _SECOND_ENDS:
-                    model = plan.step_hedge_model[state.step]
-                column = plan.model_column[model]
+                    model = plan.steps[state.step].hedge_model
+                column = plan.models[model].column
                 if error:
                     jitter = uniform(
-                        seed, log.request_key[row], log.model_key[column], slots.attempts[s],
+                        seed, log.request_key[row], log.model_key[column], slots.rows[s].attempts,
                         _BACKOFF,
                     )  # fmt: skip
                 elif not np.isnan(log.output_tokens[row, column]):
                     tokens = log.output_tokens[row, column]
                 if np.isnan(paid):
                     paid = 0.0
-                    slots.unmeasured[s] |= 1
-                slots.cost_usd[s] += paid
+                    slots.rows[s].unmeasured |= 1
+                slots.rows[s].cost_usd += paid
         chain = state.chain
         status = -1
         request = Request(facts.needs[row], facts.tokens[row], facts.room[row])
@@ -173,12 +173,12 @@ def _run(
             )  # fmt: skip
             if action.kind in (CALL, HEDGE):
                 c = _FIRST_ENDS if action.kind == CALL else _SECOND_ENDS
-                model = plan.step_model[state.step]
-                bit = plan.step_log[state.step]
+                model = plan.steps[state.step].model
+                bit = plan.steps[state.step].log
                 if c:
-                    model = plan.step_hedge_model[state.step]
-                    bit = plan.step_hedge_log[state.step]
-                column = plan.model_column[model]
+                    model = plan.steps[state.step].hedge_model
+                    bit = plan.steps[state.step].hedge_log
+                column = plan.models[model].column
                 if column < 0 or not log.observed[row, column]:
                     if c:
                         other_usd = _give_up(
@@ -187,32 +187,32 @@ def _run(
                     abandon(plan, shared, state, other_usd, now)
                     status, quality = _UNOBSERVED, np.nan
                     break
-                again = (slots.called[s] >> bit) & 1 != 0
-                slots.called[s] |= 1 << bit
-                number = slots.attempts[s]
+                again = (slots.rows[s].called >> bit) & 1 != 0
+                slots.rows[s].called |= 1 << bit
+                number = slots.rows[s].attempts
                 out = attempt_outcome(
                     log, world, seed, row, column, model, number, again, action.seconds,
-                    plan.model_bill_timeouts[model], now, shared.in_flight[model],
+                    plan.models[model].bill_timeouts, now, shared.models[model].in_flight,
                 )  # fmt: skip
-                slots.attempts[s] = number + 1
-                slots.imputed[s] |= out.imputed
-                slots.number[s, c] = number
-                slots.start[s, c] = now
-                slots.call_error[s, c] = out.error
-                slots.call_usd[s, c] = out.cost_usd
-                slots.given_up_usd[s, c] = out.given_up_usd
-                slots.quality[s, c] = out.quality
-                slots.retry_after_s[s, c] = out.retry_after_s
-                slots.call_imputed[s, c] = out.imputed
+                slots.rows[s].attempts = number + 1
+                slots.rows[s].imputed |= out.imputed
+                slots.calls[s, c].number = number
+                slots.calls[s, c].start = now
+                slots.calls[s, c].error = out.error
+                slots.calls[s, c].cost_usd = out.cost_usd
+                slots.calls[s, c].given_up_usd = out.given_up_usd
+                slots.calls[s, c].quality = out.quality
+                slots.calls[s, c].retry_after_s = out.retry_after_s
+                slots.calls[s, c].imputed = out.imputed
                 if recording:
                     r = record.first_attempt[row] + number
                     rows.request_ix[r] = row
                     rows.attempt[r] = number
-                    rows.step[r] = state.step - plan.chain_start[chain]
+                    rows.step[r] = state.step - plan.chains[chain].start
                     rows.model[r] = model
                     rows.hedge[r] = c == 1
-                    rows.wait_s[r] = 0.0 if c else slots.wait_s[s]
-                    rows.start_s[r] = now - slots.arrived[s]
+                    rows.wait_s[r] = 0.0 if c else slots.rows[s].wait_s
+                    rows.start_s[r] = now - slots.rows[s].arrived
                     rows.latency_s[r] = out.latency_s
                     rows.cost_usd[r] = out.cost_usd
                     rows.quality[r] = out.quality
@@ -221,32 +221,32 @@ def _run(
                 takes = out.latency_s
                 if np.isnan(takes):
                     takes = 0.0
-                    slots.unmeasured[s] |= 2
-                version = slots.version[s, c]
+                    slots.rows[s].unmeasured |= 2
+                version = slots.calls[s, c].version
                 push(heap, now + takes, _pack(version, c, s))
                 if c == 0:
-                    slots.wait_s[s] = 0.0
-                    hedge_s = plan.step_hedge_after_s[state.step]
+                    slots.rows[s].wait_s = 0.0
+                    hedge_s = plan.steps[state.step].hedge_after_s
                     if takes > hedge_s:
                         push(heap, now + hedge_s, _pack(version, _HEDGE, s))
                 break
             if action.kind == SKIP:
-                if plan.step_kind[state.step - 1] == ASK:
+                if plan.steps[state.step - 1].kind == ASK:
                     if recording:
-                        r = record.first_skip[row] + slots.skips[s]
+                        r = record.first_skip[row] + slots.rows[s].skips
                         passes.request_ix[r] = row
-                        passes.step[r] = state.step - 1 - plan.chain_start[chain]
-                        passes.start_s[r] = now - slots.arrived[s]
+                        passes.step[r] = state.step - 1 - plan.chains[chain].start
+                        passes.start_s[r] = now - slots.rows[s].arrived
                         passes.error[r] = action.error
-                    slots.skips[s] += 1
+                    slots.rows[s].skips += 1
                 kind, error = SKIPPED, action.error
                 continue
             if action.kind == WAIT:
-                slots.wait_s[s] = action.seconds
+                slots.rows[s].wait_s = action.seconds
                 push(heap, now + action.seconds, _pack(_NONE, _WAKE, s))
                 break
             if action.kind in (LOOK_FRESH, LOOK_STALE):
-                slots.cost_usd[s] += plan.cache_cost_usd
+                slots.rows[s].cost_usd += plan.cache_cost_usd
                 due = _LOOKED if action.kind == LOOK_FRESH else _LOOKED_STALE
                 push(heap, now + action.seconds, _pack(_NONE, due, s))
                 break
@@ -255,18 +255,18 @@ def _run(
             if action.kind == HIT:
                 status, quality = _ACCEPTED, hit_quality(cache, hit, row)
             elif action.kind == STALE_HIT:
-                status, quality = _DEGRADED, plan.step_quality[state.step]
+                status, quality = _DEGRADED, plan.steps[state.step].quality
                 if np.isnan(quality):
                     quality = hit_quality(cache, hit, row)
             elif action.kind == DEGRADE:
-                status, quality = _DEGRADED, plan.step_quality[state.step]
-                slots.cost_usd[s] += plan.step_cost_usd[state.step]
-                now += plan.step_latency_s[state.step]
+                status, quality = _DEGRADED, plan.steps[state.step].quality
+                slots.rows[s].cost_usd += plan.steps[state.step].cost_usd
+                now += plan.steps[state.step].latency_s
             elif action.kind == FINISH:
                 status = _FAILED if action.error else _ACCEPTED
                 if status == _FAILED:
                     quality = 0.0
-                elif plan.chain_cached[chain]:
+                elif plan.chains[chain].cached:
                     keep(cache, row, quality, call_imputed, now)
             break
         if status < 0:
@@ -277,17 +277,19 @@ def _run(
         totals.status[row] = status
         totals.model[row] = model if status == _ACCEPTED and not found else -1
         totals.quality[row] = quality
-        totals.cost_usd[row] = np.nan if gone or slots.unmeasured[s] & 1 else slots.cost_usd[s]
+        totals.cost_usd[row] = (
+            np.nan if gone or slots.rows[s].unmeasured & 1 else slots.rows[s].cost_usd
+        )
         totals.latency_s[row] = (
-            np.nan if gone or slots.unmeasured[s] & 2 else now - slots.arrived[s]
+            np.nan if gone or slots.rows[s].unmeasured & 2 else now - slots.rows[s].arrived
         )
         totals.error[row] = 0 if gone else action.error
-        totals.attempts[row] = slots.attempts[s]
-        last_step = min(state.step, plan.chain_start[chain + 1] - 1)
-        totals.fallback[row] = last_step > plan.chain_start[chain] and slots.attempts[s] > 0
-        totals.imputed[row] = slots.imputed[s] or (found and cache.imputed[hit])
+        totals.attempts[row] = slots.rows[s].attempts
+        last_step = min(state.step, plan.chains[chain].end - 1)
+        totals.fallback[row] = last_step > plan.chains[chain].start and slots.rows[s].attempts > 0
+        totals.imputed[row] = slots.rows[s].imputed or (found and cache.imputed[hit])
         totals.cached[row] = found
-        totals.skips[row] = slots.skips[s]
+        totals.skips[row] = slots.rows[s].skips
         end(slots, s)
 
 
@@ -300,18 +302,18 @@ def _pack(version: Any, kind: Any, slot: Any) -> Any:
 @inlined
 def _give_up(slots: Any, s: Any, c: Any, now: Any, rows: Any, first: Any, recording: Any) -> Any:
     """Cancel call ``c`` of row ``s``; what it costs, 0 where that was not measured."""
-    slots.version[s, c] += 1
-    cost = slots.given_up_usd[s, c]
+    slots.calls[s, c].version += 1
+    cost = slots.calls[s, c].given_up_usd
     if recording:
-        r = first[slots.row[s]] + slots.number[s, c]
-        rows.latency_s[r] = now - slots.start[s, c]
+        r = first[slots.rows[s].row] + slots.calls[s, c].number
+        rows.latency_s[r] = now - slots.calls[s, c].start
         rows.cost_usd[r] = cost
         rows.quality[r] = 0.0
         rows.error[r] = _CANCELLED
     if np.isnan(cost):
-        slots.unmeasured[s] |= 1
+        slots.rows[s].unmeasured |= 1
         cost = 0.0
-    slots.cost_usd[s] += cost
+    slots.rows[s].cost_usd += cost
     return cost
 
 
@@ -337,18 +339,19 @@ def play(
         totals, record,
     ):  # fmt: skip
         events, open_requests, shared = _roomier(events, open_requests, shared)
-    count = int(shared.counts[CHANGES])
-    return Changes(*(column[:count].copy() for column in shared[-3:]))
+    made = shared.changes[: shared.counts[CHANGES]]
+    return Changes(
+        made["time_s"].copy(), made["model"].astype(np.int16), made["state"].astype(np.int8)
+    )
 
 
 def _roomier(events: Heap, open_requests: Slots, shared: Shared) -> tuple[Heap, Slots, Shared]:
     """Double whatever is full."""
     if len(events.time) - events.size[0] < _PUSHES:
-        bigger = (np.concatenate([column, column]) for column in events[:3])
-        events = Heap(*bigger, events.size)
+        time, order, what = (np.concatenate([column, column]) for column in events[:3])
+        events = Heap(time, order, what, events.size)
     if open_requests.free[-1] == 0:
         open_requests = more(open_requests)
-    if len(shared.change_s) - shared.counts[CHANGES] < _MOST_CHANGES:
-        kept = (np.concatenate([column, column]) for column in shared[-3:])
-        shared = Shared(*shared[:-3], *kept)
+    if len(shared.changes) - shared.counts[CHANGES] < _MOST_CHANGES:
+        shared = shared._replace(changes=np.concatenate([shared.changes, shared.changes]))
     return events, open_requests, shared

@@ -67,23 +67,23 @@ def _play(
                 Event(kind, now, error, paid, jitter, after, FIRST, 0.0, 0.0),
             )  # fmt: skip
             if action.kind == CALL:
-                model = plan.step_model[state.step]
-                column = plan.model_column[model]
+                model = plan.steps[state.step].model
+                column = plan.models[model].column
                 if column < 0 or not log.observed[i, column]:
                     status = _UNOBSERVED
                     break
-                bit = plan.step_log[state.step]
+                bit = plan.steps[state.step].log
                 again = (called >> bit) & 1 != 0
                 called |= 1 << bit
                 out = attempt_outcome(
                     log, world, seed, i, column, model, attempts, again, action.seconds,
-                    plan.model_bill_timeouts[model], arrival_s[i] + now, 1,
+                    plan.models[model].bill_timeouts, arrival_s[i] + now, 1,
                 )  # fmt: skip
                 if recording:
                     r = record.first_attempt[i] + attempts
                     rows.request_ix[r] = i
                     rows.attempt[r] = attempts
-                    rows.step[r] = state.step - plan.chain_start[state.chain]
+                    rows.step[r] = state.step - plan.chains[state.chain].start
                     rows.model[r] = model
                     rows.wait_s[r] = wait
                     rows.start_s[r] = now
@@ -115,20 +115,20 @@ def _play(
                 now += wait
                 kind = WOKE
             elif action.kind == SKIP:
-                if plan.step_kind[state.step - 1] == ASK:
+                if plan.steps[state.step - 1].kind == ASK:
                     if recording:
                         r = record.first_skip[i] + skips
                         passes.request_ix[r] = i
-                        passes.step[r] = state.step - 1 - plan.chain_start[state.chain]
+                        passes.step[r] = state.step - 1 - plan.chains[state.chain].start
                         passes.start_s[r] = now
                         passes.error[r] = action.error
                     skips += 1
                 kind, error = SKIPPED, action.error
             elif action.kind == DEGRADE:
                 status = _DEGRADED
-                quality = plan.step_quality[state.step]
-                cost += plan.step_cost_usd[state.step]
-                now += plan.step_latency_s[state.step]
+                quality = plan.steps[state.step].quality
+                cost += plan.steps[state.step].cost_usd
+                now += plan.steps[state.step].latency_s
                 break
             else:
                 status = _FAILED if action.error else _ACCEPTED
@@ -141,8 +141,8 @@ def _play(
         totals.latency_s[i] = now if measured_latency and not lost else np.nan
         totals.error[i] = 0 if lost else action.error
         totals.attempts[i] = attempts
-        last_step = min(state.step, plan.chain_start[state.chain + 1] - 1)
-        totals.fallback[i] = last_step > plan.chain_start[state.chain] and attempts > 0
+        last_step = min(state.step, plan.chains[state.chain].end - 1)
+        totals.fallback[i] = last_step > plan.chains[state.chain].start and attempts > 0
         totals.imputed[i] = imputed
         totals.skips[i] = skips
 

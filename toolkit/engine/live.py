@@ -124,7 +124,7 @@ def serve(
             sleep(wait)
             event = Event(WOKE, clock() - arrived, 0, 0.0, 0.0)
         else:
-            model = int(plan.step_model[state.step])
+            model = int(plan.steps[state.step].model)
             start = clock() - arrived
             reply = call(names[model], policy.models[names[model]], action.seconds)
             text = reply.text
@@ -132,7 +132,7 @@ def serve(
             attempts.append(
                 Attempt(
                     model=names[model],
-                    step=int(state.step - plan.chain_start[state.chain]) + 1,
+                    step=int(state.step - plan.chains[state.chain].start) + 1,
                     wait_s=wait,
                     start_s=start,
                     latency_s=reply.latency_s,
@@ -152,7 +152,7 @@ def serve(
         state, action = next_action(plan, state, event)
     status = Status.ERROR if action.error else Status.ACCEPTED
     if action.kind == DEGRADE:
-        step = cast("DegradeStep", steps[int(state.step - plan.chain_start[state.chain])])
+        step = cast("DegradeStep", steps[int(state.step - plan.chains[state.chain].start)])
         status, text, quality = Status.DEGRADED, step.text, step.quality
         spent, extra_s = spent + step.cost_usd, step.latency_s
     elif status is Status.ERROR:

@@ -198,9 +198,9 @@ def abandon(plan: Any, shared: Any, state: Any, other_usd: Any, now: Any) -> Non
     """Give back whatever a request holds whose driver cannot go on."""
     shared.counts[IN_PROGRESS] -= 0 if state.shed else 1
     if state.calls & FIRST:
-        give_up(shared, plan.step_model[state.step], state.ticket)
+        give_up(shared, plan.steps[state.step].model, state.ticket)
     if state.calls & SECOND:
-        give_up(shared, plan.step_hedge_model[state.step], state.second_ticket)
+        give_up(shared, plan.steps[state.step].hedge_model, state.second_ticket)
     shared.counts[EXTRA] -= (state.extra & FIRST) + (state.extra & SECOND) // SECOND
     pay(plan, shared, other_usd, now)
 
@@ -216,12 +216,12 @@ def _arrived(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
             shared.counts[IN_PROGRESS] += 1
     none: Any = _ZERO
     spent = 0.0
-    looks = plan.chain_cached[chain] and not shed
+    looks = plan.chains[chain].cached and not shed
     if looks:
         spent = plan.cache_cost_usd
     state = RequestState(
-        chain, plan.chain_start[chain], none, np.float64(spent),
-        now + plan.chain_deadline_s[chain], none, shed, none, none, none, none,
+        chain, plan.chains[chain].start, none, np.float64(spent),
+        now + plan.chains[chain].deadline_s, none, shed, none, none, none, none,
     )  # fmt: skip
     if looks:
         return state, Action(LOOK_FRESH, plan.cache_latency_s, _ZERO)
@@ -236,7 +236,7 @@ def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
     extra, others = state.extra, state.calls & ~event.call
     if shared is not None:
         first = event.call == FIRST
-        model = plan.step_model[step] if first else plan.step_hedge_model[step]
+        model = plan.steps[step].model if first else plan.steps[step].hedge_model
         ticket = state.ticket if first else state.second_ticket
         record(plan, shared, model, ticket, error, event.tokens, now)
         pay(plan, shared, event.cost_usd, now)
@@ -244,7 +244,7 @@ def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
             shared.counts[EXTRA] -= 1
             extra &= ~event.call
         if error == 0 and others:
-            model = plan.step_hedge_model[step] if first else plan.step_model[step]
+            model = plan.steps[step].hedge_model if first else plan.steps[step].model
             give_up(shared, model, state.second_ticket if first else state.ticket)
             spent += event.other_usd
             pay(plan, shared, event.other_usd, now)
@@ -257,19 +257,19 @@ def _completed(plan: Any, shared: Any, state: Any, event: Any) -> Any:
     if others:
         return after, Action(HOLD, 0.0, _ZERO)
     bit = 1 << error
-    if retry < plan.step_retries[step] and plan.chain_retry_on[chain] & bit:
-        wait = plan.step_backoff_s[step] * 2.0**retry * (0.5 + 0.5 * event.jitter)
+    if retry < plan.steps[step].retries and plan.chains[chain].retry_on & bit:
+        wait = plan.steps[step].backoff_s * 2.0**retry * (0.5 + 0.5 * event.jitter)
         wait = max(wait, event.retry_after_s)
-        granted = now + wait < state.deadline and spent < plan.chain_max_cost_usd[chain]
+        granted = now + wait < state.deadline and spent < plan.chains[chain].max_cost_usd
         if shared is not None and granted:
-            granted = not still_open(plan, shared, plan.step_model[step], now + wait)
+            granted = not still_open(plan, shared, plan.steps[step].model, now + wait)
             granted = granted and grant(plan, shared)
         if granted:
             again = _moved(after, step, retry + 1, spent, error)
             if shared is not None:
                 again = _calling(again, _ZERO, spent, FIRST, _ZERO, _ZERO)
             return again, Action(WAIT, wait, _ZERO)
-    if plan.chain_fallback_on[chain] & bit:
+    if plan.chains[chain].fallback_on & bit:
         return _moved(after, step + 1, _ZERO, spent, error), Action(_ENTER, 0.0, _ZERO)
     return _moved(after, step, retry, spent, error), Action(FINISH, 0.0, error)
 
@@ -281,12 +281,12 @@ def _may_ask(plan: Any, request: Any, state: Any, model: Any, now: Any) -> Any:
         return _SHED
     if state.deadline - now <= _NO_TIME_S:
         return _TIMEOUT
-    if state.spent_usd >= plan.chain_max_cost_usd[state.chain]:
+    if state.spent_usd >= plan.chains[state.chain].max_cost_usd:
         return _BUDGET
     if plan.filtered:
-        if request.needs & ~plan.model_supports[model]:
+        if request.needs & ~plan.models[model].supports:
             return _UNSUPPORTED
-        if request.tokens > plan.model_context_tokens[model]:
+        if request.tokens > plan.models[model].context_tokens:
             return _CONTEXT_WINDOW
     return _ZERO
 
@@ -295,16 +295,16 @@ def _may_ask(plan: Any, request: Any, state: Any, model: Any, now: Any) -> Any:
 def _enter_step(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
     """Do what this step says, or skip it where it may not be tried now."""
     step, spent, error = state.step, state.spent_usd, state.error
-    if step >= plan.chain_start[state.chain + 1]:
+    if step >= plan.chains[state.chain].end:
         return state, Action(FINISH, 0.0, error)
-    if plan.step_kind[step] == SAY:
+    if plan.steps[step].kind == SAY:
         return state, Action(DEGRADE, 0.0, error)
-    if plan.step_kind[step] == LOOK:
-        if not plan.chain_cached[state.chain]:
+    if plan.steps[step].kind == LOOK:
+        if not plan.chains[state.chain].cached:
             return _moved(state, step + 1, _ZERO, spent, error), Action(SKIP, 0.0, error)
         looking = _moved(state, step, _ZERO, spent + plan.cache_cost_usd, error)
         return looking, Action(LOOK_STALE, plan.cache_latency_s, _ZERO)
-    model = plan.step_model[step]
+    model = plan.steps[step].model
     reason = _may_ask(plan, request, state, model, now)
     after = 0.0
     if shared is not None and reason == 0:
@@ -312,16 +312,16 @@ def _enter_step(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> A
     if reason == 0:
         ticket = _ZERO
         if shared is not None:
-            ticket = shared.generation[model]
-        limit = min(plan.step_timeout_s[step], state.deadline - now)
+            ticket = shared.models[model].generation
+        limit = min(plan.steps[step].timeout_s, state.deadline - now)
         return _calling(state, FIRST, spent, state.extra, ticket, _ZERO), Action(CALL, limit, _ZERO)
     if shared is not None:
         if state.extra:
             shared.counts[EXTRA] -= 1
             state = _calling(state, _ZERO, spent, _ZERO, _ZERO, _ZERO)
-        limited = reason == _RATE_LIMITED and (plan.chain_retry_on[state.chain] >> reason) & 1
-        if limited and state.retry < plan.step_retries[step]:
-            wait = max(plan.step_backoff_s[step] * 2.0**state.retry, after)
+        limited = reason == _RATE_LIMITED and (plan.chains[state.chain].retry_on >> reason) & 1
+        if limited and state.retry < plan.steps[step].retries:
+            wait = max(plan.steps[step].backoff_s * 2.0**state.retry, after)
             if now + wait < state.deadline and grant(plan, shared):
                 again = _moved(state, step, state.retry + 1, spent, reason)
                 return _calling(again, _ZERO, spent, FIRST, _ZERO, _ZERO), Action(WAIT, wait, _ZERO)
@@ -332,13 +332,13 @@ def _enter_step(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> A
 def _hedge_due(plan: Any, shared: Any, request: Any, state: Any, now: Any) -> Any:
     """Send the second call of a slow step, if everything allows one."""
     if shared is not None:
-        model = plan.step_hedge_model[state.step]
+        model = plan.steps[state.step].hedge_model
         if _may_ask(plan, request, state, model, now) == 0 and grant(plan, shared):
             reason, _ = admit(plan, shared, model, request.tokens, now)
             if reason == 0:
-                limit = min(plan.step_timeout_s[state.step], state.deadline - now)
+                limit = min(plan.steps[state.step].timeout_s, state.deadline - now)
                 calls, extra = state.calls | SECOND, state.extra | SECOND
-                ticket = shared.generation[model]
+                ticket = shared.models[model].generation
                 sent = _calling(state, calls, state.spent_usd, extra, state.ticket, ticket)
                 return sent, Action(HEDGE, limit, _ZERO)
             shared.counts[EXTRA] -= 1

@@ -214,7 +214,7 @@ _UNCHANGED = Changes(np.empty(0), np.empty(0, np.int16), np.empty(0, np.int8))
 def _play(one: Replay, done: Totals, rows: Recording) -> Changes:
     """Turn the machine; ``done`` and ``rows`` are filled."""
     plan, dataset = one.plan, one.dataset
-    log = observe(dataset, input_cost=bool((plan.model_bill_timeouts == 1).any()))
+    log = observe(dataset, input_cost=bool((plan.models["bill_timeouts"] == 1).any()))
     known, around = facts(one.policy, dataset.requests), world(one.faults)
     if not one.stateful:
         fold(plan, log, around, one.arrival_s, known, one.chain, one.seed, done, rows)

@@ -37,6 +37,21 @@ class Attempt:
     error_type: str | None
     imputed: bool
     """drawn by the stated rule, as the log does not hold it"""
+    hedge: bool = False
+    """sent beside a slow call"""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A step that was not tried."""
+
+    model: str
+    step: int
+    """position in its chain, from 1"""
+    start_s: float
+    """since the request's arrival"""
+    error_type: str
+    """why"""
 
 
 @dataclass(frozen=True)
@@ -54,19 +69,21 @@ class Trace:
     quality: float
     cost_usd: float
     latency_s: float
+    skips: tuple[Skip, ...] = ()
+    cached: bool = False
+    """answered from the cache"""
 
     @property
     def words(self) -> str:
         """The trace as one sentence a line."""
         share = f" with probability {self.propensity:.3g}" if self.propensity < 1 else ""
         lines = [f"Rule {self.route} sent it to chain {self.chain}{share}."]
-        for a in self.attempts:
-            wait = f"after a pause of {a.wait_s:.3g} s, " if a.wait_s else ""
-            took = "unmeasured time" if np.isnan(a.latency_s) else f"{a.latency_s:.3g} s"
-            end = f"failed with {a.error_type}" if a.error_type else "answered"
-            drawn = " (imputed)" if a.imputed else ""
-            lines.append(f"At {a.start_s:.3g} s: {wait}{a.model} {end} in {took}{drawn}.")
-        lines.append(_ENDS[self.status].format(error=self.error_type))
+        tried = [(a.start_s, i, _tried(a)) for i, a in enumerate(self.attempts)]
+        passed = [(s.start_s, -1, _passed(s)) for s in self.skips]
+        lines += [text for _, _, text in sorted(passed + tried)]
+        lines.append(
+            (_FROM_CACHE if self.cached else _ENDS)[self.status].format(error=self.error_type)
+        )
         return "\n".join(lines)
 
     def figure(self) -> go.Figure:
@@ -80,6 +97,35 @@ class Trace:
         return f"<div><b>{html.escape(self.request_id)}</b>{rows}</div>"
 
 
+def _tried(a: Attempt) -> str:
+    wait = f"after a pause of {a.wait_s:.3g} s, " if a.wait_s else ""
+    beside = "beside it, " if a.hedge else ""
+    took = "unmeasured time" if np.isnan(a.latency_s) else f"{a.latency_s:.3g} s"
+    end = f"failed with {a.error_type}" if a.error_type else "answered"
+    if a.error_type == ErrorType.CANCELLED.label:
+        end, took = "was cancelled", f"{took}, as the other call had answered"
+    drawn = " (imputed)" if a.imputed else ""
+    link = "after" if end == "was cancelled" else "in"
+    return f"At {a.start_s:.3g} s: {wait}{beside}{a.model} {end} {link} {took}{drawn}."
+
+
+def _passed(s: Skip) -> str:
+    return f"At {s.start_s:.3g} s: {s.model} was not asked: {_REASONS[s.error_type]}."
+
+
+_REASONS = {
+    ErrorType.TIMEOUT.label: "the chain's deadline had passed",
+    ErrorType.BUDGET.label: "its budget was spent",
+    ErrorType.RATE_LIMITED.label: "its limit was reached",
+    ErrorType.CONTEXT_WINDOW.label: "the request is longer than its context window",
+    ErrorType.BREAKER_OPEN.label: "its breaker was open",
+    ErrorType.SHED.label: "too many requests were in progress",
+    ErrorType.UNSUPPORTED.label: "it cannot do what the request needs",
+}
+_FROM_CACHE = {
+    Status.ACCEPTED.label: "The answer came from the cache.",
+    Status.DEGRADED.label: "An old answer came from the cache, after {error}.",
+}
 _ENDS = {
     Status.ACCEPTED.label: "The answer was accepted.",
     Status.DEGRADED.label: "A degrade step answered, after {error}.",
@@ -105,8 +151,21 @@ def trace(replay: Replay, request: int | str) -> Trace:
             quality=row["quality"],
             error_type=_label(row["error"]),
             imputed=row["imputed"],
+            hedge=row["hedge"],
         )
         for row in table.slice(last - count, count).to_pylist()
+    )
+    last = int(replay.skips[: i + 1].sum(dtype=np.int64))
+    count = int(replay.skips[i])
+    chain = int(replay.chain[i])
+    skips = tuple(
+        Skip(
+            model=_step_model(replay, chain, row["step"]),
+            step=row["step"] + 1,
+            start_s=row["start_s"],
+            error_type=ErrorType(row["error"]).label,
+        )
+        for row in replay.skip_table.slice(last - count, count).to_pylist()
     )
     return Trace(
         request_id=replay.dataset.requests.column(REQUEST_ID)[i].as_py(),
@@ -119,7 +178,14 @@ def trace(replay: Replay, request: int | str) -> Trace:
         quality=float(replay.quality[i]),
         cost_usd=float(replay.cost_usd[i]),
         latency_s=float(replay.latency_s[i]),
+        skips=skips,
+        cached=bool(replay.cached[i]),
     )
+
+
+def _step_model(replay: Replay, chain: int, step: int) -> str:
+    plan = replay.plan
+    return replay.model_names[plan.steps[plan.chains[chain]["start"] + step]["model"]]
 
 
 def _label(code: int) -> str | None:

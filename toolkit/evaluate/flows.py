@@ -84,7 +84,7 @@ def flows(replay: Replay) -> Flows:
     first_call = np.ones(len(request), np.bool_)
     first_call[1:] = (request[1:] != request[:-1]) | (step_of[1:] != step_of[:-1])
     request, step_of = request[first_call], step_of[first_call]
-    visit = first_step + replay.plan.chain_start[replay.chain[request]].astype(np.intp) + step_of
+    visit = first_step + replay.plan.chains["start"][replay.chain[request]].astype(np.intp) + step_of
     begins = np.ones(len(request), np.bool_)
     begins[1:] = request[1:] != request[:-1]
     came_from = np.where(begins, chain[request], np.roll(visit, 1))

@@ -20,64 +20,67 @@ ASK, LOOK, SAY = 0, 1, 2
 NO_LIMIT = 2**62
 
 
+CHAIN = np.dtype(
+    [
+        ("start", np.int64),  # its steps are start to end
+        ("end", np.int64),
+        ("deadline_s", np.float64),
+        ("max_cost_usd", np.float64),
+        ("retry_on", np.int64),  # bit e is set: error code e is retried
+        ("fallback_on", np.int64),  # bit e is set: error code e leads to the next step
+        ("cached", np.bool_),  # the policy's cache serves it
+    ],
+    align=True,
+)
+STEP = np.dtype(
+    [
+        ("kind", np.int64),  # ASK, LOOK or SAY
+        ("model", np.int64),  # index into the policy's models; -1: not a model step
+        ("log", np.int64),  # number of its model of the log among those of the chain
+        ("hedge_model", np.int64),  # -1: no hedge
+        ("hedge_log", np.int64),
+        ("hedge_after_s", np.float64),
+        ("timeout_s", np.float64),
+        ("retries", np.int64),
+        ("backoff_s", np.float64),
+        ("quality", np.float64),  # LOOK and SAY: as stated; NaN: as the cached answer
+        ("cost_usd", np.float64),
+        ("latency_s", np.float64),
+    ],
+    align=True,
+)
+MODEL = np.dtype(
+    [
+        ("column", np.int64),  # index into the dataset's models; -1: live only
+        ("bill_timeouts", np.int64),  # index into BILLING
+        ("supports", np.int64),  # bit r is set: it has the policy's r-th required capability
+        ("context_tokens", np.float64),
+        ("breaker_rate", np.float64),  # inf: no breaker
+        ("breaker_window_s", np.float64),
+        ("breaker_min_calls", np.int64),
+        ("breaker_open_s", np.float64),
+        ("breaker_probes", np.int64),
+        ("breaker_on", np.int64),  # bit e is set: error code e counts as failed
+        ("limited", np.bool_),  # one of the two rates is limited
+        ("requests_per_s", np.float64),
+        ("request_burst", np.float64),
+        ("tokens_per_s", np.float64),
+        ("token_burst", np.float64),
+        ("concurrency", np.int64),
+    ],
+    align=True,
+)
+
+
 class Plan(NamedTuple):
     """c chains, s steps of all chains one after the other, k models. A limit of inf is none."""
 
-    chain_start: NDArray[np.int64]
-    """(c+1,) the steps of chain i are ``chain_start[i]:chain_start[i + 1]``."""
-    chain_deadline_s: NDArray[np.float64]
-    """(c,)"""
-    chain_max_cost_usd: NDArray[np.float64]
-    """(c,)"""
-    chain_retry_on: NDArray[np.int64]
-    """(c,) bit e is set: error code e is retried."""
-    chain_fallback_on: NDArray[np.int64]
-    """(c,) bit e is set: error code e leads to the next step."""
-    chain_cached: NDArray[np.bool_]
-    """(c,) the policy's cache serves it."""
-    step_kind: NDArray[np.int8]
-    """(s,) ``ASK``, ``LOOK`` or ``SAY``"""
-    step_model: NDArray[np.int64]
-    """(s,) index into the policy's models; -1: not a model step."""
-    step_hedge_model: NDArray[np.int64]
-    """(s,) index into the policy's models; -1: no hedge."""
-    step_hedge_after_s: NDArray[np.float64]
-    step_log: NDArray[np.int64]
-    """(s,) number of the model of the log among those of its chain."""
-    step_hedge_log: NDArray[np.int64]
-    step_timeout_s: NDArray[np.float64]
-    """(s,)"""
-    step_retries: NDArray[np.int64]
-    """(s,)"""
-    step_backoff_s: NDArray[np.float64]
-    """(s,)"""
-    step_quality: NDArray[np.float64]
-    """(s,) of degrade steps, 0 for models; so are the next two. NaN: as the cached answer."""
-    step_cost_usd: NDArray[np.float64]
-    step_latency_s: NDArray[np.float64]
-    model_column: NDArray[np.int64]
-    """(k,) index into the dataset's models; -1: live only."""
-    model_bill_timeouts: NDArray[np.int8]
-    """(k,) index into `BILLING`."""
-    model_supports: NDArray[np.int64]
-    """(k,) bit r is set: it has the policy's r-th required capability."""
-    model_context_tokens: NDArray[np.float64]
-    """(k,)"""
-    model_breaker_rate: NDArray[np.float64]
-    """(k,) inf: no breaker"""
-    model_breaker_window_s: NDArray[np.float64]
-    model_breaker_min_calls: NDArray[np.int64]
-    model_breaker_open_s: NDArray[np.float64]
-    model_breaker_probes: NDArray[np.int64]
-    model_breaker_on: NDArray[np.int64]
-    """(k,) bit e is set: error code e counts as failed."""
-    model_limited: NDArray[np.bool_]
-    """(k,) it has a rate limit"""
-    model_requests_per_s: NDArray[np.float64]
-    model_request_burst: NDArray[np.float64]
-    model_tokens_per_s: NDArray[np.float64]
-    model_token_burst: NDArray[np.float64]
-    model_concurrency: NDArray[np.int64]
+    chains: NDArray[np.void]
+    """(c,) of CHAIN"""
+    steps: NDArray[np.void]
+    """(s,) of STEP"""
+    models: NDArray[np.void]
+    """(k,) of MODEL"""
     retry_share: float
     """inf: no budget"""
     retry_floor: float
@@ -106,77 +109,107 @@ def compile_plan(policy: Policy, log_models: Sequence[str] | None) -> Plan:
     Raises:
         PolicyError: A model's name is not among ``log_models``.
     """
-    index = {name: i for i, name in enumerate(policy.models)}
-    chains = list(policy.chains.values())
-    steps = [step for chain in chains for step in chain.steps]
-    asks = [step if isinstance(step, ModelStep) else None for step in steps]
-    said = [step if isinstance(step, DegradeStep) else None for step in steps]
-    hedges = [s.hedge if s else None for s in asks]
-    seconds = [(h.model or s.model) if s and h else None for s, h in zip(asks, hedges, strict=True)]
-    models = list(policy.models.values())
-    breakers = [model.breaker for model in models]
-    limits = [model.limits for model in models]
     cache, budget = policy.cache, policy.retry_budget
-    numbers = [_log_numbers(policy, chain.steps) for chain in chains]
-    per_s = [(li.requests_per_min if li else None) for li in limits]
-    tokens_per_s = [(li.tokens_per_min if li else None) for li in limits]
     return Plan(
-        chain_start=np.cumsum([0, *(len(chain.steps) for chain in chains)], dtype=np.int64),
-        chain_deadline_s=_limits([chain.deadline_s for chain in chains]),
-        chain_max_cost_usd=_limits([chain.max_cost_usd for chain in chains]),
-        chain_retry_on=_bits([chain.retried_errors for chain in chains]),
-        chain_fallback_on=_bits([chain.fallback_errors for chain in chains]),
-        chain_cached=np.array([cache is not None and chain.cache for chain in chains], np.bool_),
-        step_kind=np.array([_kind(step) for step in steps], np.int8),
-        step_model=np.array([index[s.model] if s else -1 for s in asks], dtype=np.int64),
-        step_hedge_model=np.array([index[m] if m else -1 for m in seconds], dtype=np.int64),
-        step_hedge_after_s=_limits([h.after_s if h else None for h in hedges]),
-        step_log=np.array([first for chain in numbers for first, _ in chain], np.int64),
-        step_hedge_log=np.array([second for chain in numbers for _, second in chain], np.int64),
-        step_timeout_s=_limits([s.timeout_s if s else None for s in asks]),
-        step_retries=np.array([s.retries if s else 0 for s in asks], dtype=np.int64),
-        step_backoff_s=np.array([s.backoff_s if s else 0 for s in asks], dtype=np.float64),
-        step_quality=np.array([_stated_quality(step) for step in steps], dtype=np.float64),
-        step_cost_usd=np.array([s.cost_usd if s else 0 for s in said], dtype=np.float64),
-        step_latency_s=np.array([s.latency_s if s else 0 for s in said], dtype=np.float64),
-        model_column=_columns(policy, log_models),
-        model_bill_timeouts=np.array(
-            [BILLING.index(model.bill_timeouts) for model in models], dtype=np.int8
-        ),
-        model_supports=_supports(policy),
-        model_context_tokens=_limits([model.context_window_tokens for model in models]),
-        model_breaker_rate=_limits([b.failure_rate if b else None for b in breakers]),
-        model_breaker_window_s=_limits([b.window_s if b else None for b in breakers]),
-        model_breaker_min_calls=_counts([b.min_calls if b else None for b in breakers]),
-        model_breaker_open_s=_limits([b.open_s if b else None for b in breakers]),
-        model_breaker_probes=_counts([b.probes if b else None for b in breakers]),
-        model_breaker_on=_bits([b.counted_errors if b else () for b in breakers]),
-        model_limited=np.array(
-            [bool(r or t) for r, t in zip(per_s, tokens_per_s, strict=True)], np.bool_
-        ),
-        model_requests_per_s=_limits(per_s) / 60,
-        model_request_burst=np.maximum(_bursts(policy, per_s), 1.0),
-        model_tokens_per_s=_limits(tokens_per_s) / 60,
-        model_token_burst=_bursts(policy, tokens_per_s),
-        model_concurrency=_counts([li.concurrency if li else None for li in limits]),
+        chains=_chains(policy),
+        steps=_steps(policy),
+        models=_models(policy, log_models),
         retry_share=budget.share if budget else math.inf,
         retry_floor=float(budget.min_retries) if budget else math.inf,
         daily_cost_usd=_limit(policy.daily_cost_usd),
-        filtered=bool(policy.requires) or any(m.context_window_tokens for m in models),
+        filtered=bool(policy.requires)
+        or any(model.context_window_tokens for model in policy.models.values()),
         cache_ttl_s=cache.ttl_s if cache else 0.0,
         cache_stale_s=cache.ttl_s + cache.stale_if_error_s if cache else 0.0,
         cache_latency_s=cache.latency_s if cache else 0.0,
         cache_cost_usd=cache.cost_usd if cache else 0.0,
-        stateful=bool(
-            any(breakers)
-            or any(limits)
-            or any(hedges)
-            or cache
-            or budget
-            or policy.shedding
-            or policy.daily_cost_usd
-        ),
+        stateful=_stateful(policy),
     )
+
+
+def _stateful(policy: Policy) -> bool:
+    steps = (step for chain in policy.chains.values() for step in chain.steps)
+    return bool(
+        any(model.breaker or model.limits for model in policy.models.values())
+        or any(isinstance(step, ModelStep) and step.hedge for step in steps)
+        or policy.cache
+        or policy.retry_budget
+        or policy.shedding
+        or policy.daily_cost_usd
+    )
+
+
+def _chains(policy: Policy) -> NDArray[np.void]:
+    ends = np.cumsum([len(chain.steps) for chain in policy.chains.values()])
+    rows = [
+        (
+            end - len(chain.steps),
+            end,
+            _limit(chain.deadline_s),
+            _limit(chain.max_cost_usd),
+            _bits(chain.retried_errors),
+            _bits(chain.fallback_errors),
+            policy.cache is not None and chain.cache,
+        )
+        for chain, end in zip(policy.chains.values(), ends, strict=True)
+    ]
+    return np.array(rows, CHAIN)
+
+
+def _steps(policy: Policy) -> NDArray[np.void]:
+    index = {name: i for i, name in enumerate(policy.models)}
+    steps = np.zeros(sum(len(chain.steps) for chain in policy.chains.values()), STEP)
+    steps["model"] = steps["hedge_model"] = -1
+    steps["hedge_after_s"] = steps["timeout_s"] = np.inf
+    rows = iter(steps)
+    for chain in policy.chains.values():
+        seen: dict[str, int] = {}
+        for step, row in zip(chain.steps, rows, strict=False):
+            if isinstance(step, StaleStep):
+                row["kind"] = LOOK
+                row["quality"] = math.nan if step.quality is None else step.quality
+            elif isinstance(step, DegradeStep):
+                row["kind"] = SAY
+                for name in ("quality", "cost_usd", "latency_s"):
+                    row[name] = getattr(step, name)
+            else:
+                row["model"] = index[step.model]
+                row["log"] = seen.setdefault(policy.log_name(step.model), len(seen))
+                row["timeout_s"] = _limit(step.timeout_s)
+                row["retries"], row["backoff_s"] = step.retries, step.backoff_s
+                if step.hedge:
+                    second = step.hedge.model or step.model
+                    row["hedge_model"] = index[second]
+                    row["hedge_log"] = seen.setdefault(policy.log_name(second), len(seen))
+                    row["hedge_after_s"] = step.hedge.after_s
+    return steps
+
+
+def _models(policy: Policy, log_models: Sequence[str] | None) -> NDArray[np.void]:
+    models = np.zeros(len(policy.models), MODEL)
+    models["column"] = _columns(policy, log_models)
+    for model, row in zip(policy.models.values(), models, strict=True):
+        row["bill_timeouts"] = BILLING.index(model.bill_timeouts)
+        row["supports"] = sum(
+            1 << r
+            for r, name in enumerate(policy.requires)
+            if model.supports is None or name in model.supports
+        )
+        row["context_tokens"] = _limit(model.context_window_tokens)
+        breaker, limits = model.breaker, model.limits
+        row["breaker_rate"] = math.inf
+        if breaker:
+            row["breaker_rate"], row["breaker_window_s"] = breaker.failure_rate, breaker.window_s
+            row["breaker_min_calls"], row["breaker_open_s"] = breaker.min_calls, breaker.open_s
+            row["breaker_probes"], row["breaker_on"] = breaker.probes, _bits(breaker.counted_errors)
+        per_s = _limit(limits and limits.requests_per_min) / 60
+        tokens_per_s = _limit(limits and limits.tokens_per_min) / 60
+        burst_s = limits.burst_s if limits else 1.0
+        row["limited"] = min(per_s, tokens_per_s) < math.inf
+        row["requests_per_s"], row["request_burst"] = per_s, max(1.0, per_s * burst_s)
+        row["tokens_per_s"], row["token_burst"] = tokens_per_s, tokens_per_s * burst_s
+        row["concurrency"] = (limits and limits.concurrency) or NO_LIMIT
+    return models
 
 
 def unknown_models(policy: Policy, log_models: Sequence[str]) -> list[Problem]:
@@ -193,77 +226,19 @@ def unknown_models(policy: Policy, log_models: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _columns(policy: Policy, log_models: Sequence[str] | None) -> NDArray[np.int64]:
+def _columns(policy: Policy, log_models: Sequence[str] | None) -> list[int]:
     if log_models is None:
-        return np.full(len(policy.models), -1, dtype=np.int64)
+        return [-1] * len(policy.models)
     problems = unknown_models(policy, log_models)
     if problems:
         raise PolicyError(problems, policy.policy)
     column = {name: i for i, name in enumerate(log_models)}
-    return np.array([column.get(policy.log_name(m), -1) for m in policy.models], dtype=np.int64)
-
-
-def _kind(step: ModelStep | StaleStep | DegradeStep) -> int:
-    if isinstance(step, ModelStep):
-        return ASK
-    return LOOK if isinstance(step, StaleStep) else SAY
-
-
-def _stated_quality(step: ModelStep | StaleStep | DegradeStep) -> float:
-    if isinstance(step, ModelStep):
-        return 0.0
-    return math.nan if step.quality is None else step.quality
-
-
-def _log_numbers(
-    policy: Policy, steps: Sequence[ModelStep | StaleStep | DegradeStep]
-) -> list[tuple[int, int]]:
-    """For each step of a chain, the numbers of its model's and its hedge's name in the log."""
-    seen: dict[str, int] = {}
-    found = []
-    for step in steps:
-        if not isinstance(step, ModelStep):
-            found.append((0, 0))
-            continue
-        second = step.hedge.model if step.hedge and step.hedge.model else step.model
-        first_log, second_log = policy.log_name(step.model), policy.log_name(second)
-        found.append(
-            (seen.setdefault(first_log, len(seen)), seen.setdefault(second_log, len(seen)))
-        )
-    return found
-
-
-def _supports(policy: Policy) -> NDArray[np.int64]:
-    return np.array(
-        [
-            sum(
-                1 << r
-                for r, name in enumerate(policy.requires)
-                if model.supports is None or name in model.supports
-            )
-            for model in policy.models.values()
-        ],
-        np.int64,
-    )
-
-
-def _bursts(policy: Policy, per_min: Sequence[float | None]) -> NDArray[np.float64]:
-    """What may come at once of a rate."""
-    burst = [m.limits.burst_s if m.limits else 0.0 for m in policy.models.values()]
-    return _limits([None if r is None else r / 60 * b for r, b in zip(per_min, burst, strict=True)])
+    return [column.get(policy.log_name(name), -1) for name in policy.models]
 
 
 def _limit(value: float | None) -> float:
     return math.inf if value is None else value
 
 
-def _counts(values: Sequence[int | None]) -> NDArray[np.int64]:
-    return np.array([NO_LIMIT if v is None else v for v in values], dtype=np.int64)
-
-
-def _limits(values: Sequence[float | None]) -> NDArray[np.float64]:
-    return np.array([_limit(v) for v in values], dtype=np.float64)
-
-
-def _bits(errors: Sequence[tuple[ErrorType, ...]]) -> NDArray[np.int64]:
-    return np.array([sum(1 << e for e in one) for one in errors], dtype=np.int64)
+def _bits(errors: tuple[ErrorType, ...]) -> int:
+    return sum(1 << error for error in errors)
