@@ -290,7 +290,8 @@ class World:
                 bucket.take(1.0, now)
             elif kind == codes.OVERLOAD:
                 factor = max(1.0, in_flight / value)
-                out = Struck(replace(cell, latency_s=cell.latency_s * factor), injected=True)
+                slowed = replace(cell, latency_s=cell.latency_s * factor)
+                out = Struck(slowed, injected=out.injected or factor > 1)
             elif kind == codes.BROWNOUT:
                 out = Struck(replace(cell, latency_s=cell.latency_s * value), injected=True)
             elif kind == codes.PRICE:

@@ -278,7 +278,9 @@ class Simulator:
             self.extra -= 1
         if reason == "limited":
             reason = "rate_limited"
-            lack_s = self.limits[step.model].lack_s(self.tokens_in(r), self.now)
+            limits, lack_s = self.limits[step.model], 0.0
+            if self.in_flight[step.model] < limits.concurrency:
+                lack_s = limits.lack_s(self.tokens_in(r), self.now)
             wait = max(step.backoff_s * 2**r.retry, lack_s)
             retries = r.retry < step.retries and reason in self.retry_on(r.chain)
             if retries and self.now + wait < r.deadline and self.grant():

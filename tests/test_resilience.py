@@ -116,6 +116,8 @@ def agree(case: Case, done: Replay) -> None:
         assert same(a.start_s, call.start_s)
         assert same(a.latency_s, call.latency_s)
         assert same(a.cost_usd, call.cost_usd)
+    passed = [(s["request_ix"], s["step"], label(s["error"])) for s in done.skip_table.to_pylist()]
+    assert passed == [(i, *skip) for i, want in enumerate(results) for skip in want.skips]
     assert len(got.changes) == len(journal.changes)
     for (time, model, state), change in zip(got.changes, journal.changes, strict=True):
         assert (model, state) == (change.model, change.state)
