@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 from toolkit.cli import (  # noqa: F401  their commands join
+    cache,
     check,
     data,
     fetch,
