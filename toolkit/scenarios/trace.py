@@ -21,7 +21,7 @@ from toolkit.errors import DataError, did_you_mean
 USUAL = ("timestamp", "time", "arrival_s", "arrival_time", "arrived_at", "arrival", "start_time")
 """Names of a column of times, in any case; the first that is there is taken."""
 
-_ZONE = r"(Z|[+-]\d\d:?\d\d|[+-]\d\d)$"
+_ZONE = r"[T ]\d[\d:.]*(Z|[+-]\d\d(:?\d\d)?)$"
 _NUMBER = r"^\s*[+-]?(\d|\.\d)[\d.]*([eE][+-]?\d+)?\s*$"
 
 
