@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.engine.replay import Replay, replay
+from toolkit.engine.replay import Replay, replay, replay_traffic
 from toolkit.errors import DataError
 from toolkit.evaluate import as_json
 from toolkit.evaluate.format import (
@@ -34,6 +34,7 @@ from toolkit.evaluate.intervals import (
     RESAMPLES,
     Estimate,
     Floats,
+    Ints,
     Metric,
     Rows,
     bootstrap_of,
@@ -41,6 +42,7 @@ from toolkit.evaluate.intervals import (
 )
 from toolkit.evaluate.verdict import verdict
 from toolkit.policy.model import Policy
+from toolkit.scenarios.aim import aim
 from toolkit.schema import Status
 
 if TYPE_CHECKING:
@@ -168,10 +170,11 @@ def compare(
         for r in (a, b)
     ]
     differences = {name: sides[1][name] - sides[0][name] for name in METRICS}
-    rows = Rows(bootstrap_of(a.arrivals, resamples, seed), both, np.zeros(len(both), np.int8), 1)
+    boot = bootstrap_of(a.arrivals, resamples, seed)
+    rows = Rows(boot, both, np.zeros(len(both), np.int8), 1)
     estimates = rows.means(*(Metric(differences[name]) for name in METRICS))
     named = {
-        name: _difference(name, estimate, sides[0][name], sides[1][name])
+        name: _difference(name, estimate, sides[0][name], sides[1][name], boot.rows_of(both))
         for name, (estimate,) in zip(METRICS, estimates, strict=True)
     }
     gain = differences["quality"]
@@ -197,29 +200,38 @@ def _replayed(
     if isinstance(one, Replay):
         return one
     if dataset is None and isinstance(other, Replay):
-        dataset = other.dataset
+        faults = aim(other.scenario, one, other.dataset.models)
+        return replay_traffic(one, other.arrivals, faults, seed, other.scenario)
     if dataset is None:
         raise DataError("policies are compared on a dataset: give one, or two replays")
     return replay(one, dataset, seed)
 
 
-def _difference(name: str, estimate: Estimate, a: Floats, b: Floats) -> Difference:
+def _difference(
+    name: str, estimate: Estimate, a: Floats, b: Floats, row: Ints | None
+) -> Difference:
     known = ~np.isnan(a) & ~np.isnan(b)
     gain = b[known] - a[known]
+    rows = None if row is None else row[known]
     low, high = estimate.low, estimate.high
-    if name in {"quality", "error_rate"} and np.count_nonzero(gain) < 2 * FEW and len(gain):
-        low, high = _few(gain)
+    if name in {"quality", "error_rate"} and _distinct(gain != 0, rows) < 2 * FEW and len(gain):
+        low, high = _few(gain, _distinct(np.ones(len(gain), np.bool_), rows))
     means = [float(side[known].mean()) if len(gain) else math.nan for side in (a, b)]
     return Difference(estimate.value, low, high, estimate.n, estimate.share, *means)
 
 
-def _few(gain: Floats) -> tuple[float, float]:
+def _distinct(chosen: NDArray[np.bool_], row: Ints | None) -> int:
+    """How many requests, or rows of the log that they repeat, are chosen."""
+    return int(np.count_nonzero(chosen)) if row is None else len(np.unique(row[chosen]))
+
+
+def _few(gain: Floats, n: int) -> tuple[float, float]:
     """Interval of a mean of values in −1..1 of which few are not 0, where a bootstrap is too sure.
 
-    The share of gains and the share of losses get a Wilson interval each, and their distances
-    from the point are combined as for independent errors (Newcombe's square-and-add).
+    The share of gains and the share of losses get a Wilson interval each, as of ``n`` independent
+    values, and their distances from the point are combined as for independent errors (Newcombe's
+    square-and-add).
     """
-    n = len(gain)
     up, down = (float(np.maximum(side, 0).mean()) for side in (gain, -gain))
     up_low, up_high = wilson(up, n)
     down_low, down_high = wilson(down, n)

@@ -122,7 +122,10 @@ class Goodput:
             "simulated": self.simulated,
             "seed": self.seed,
             "retry_budget": self.budget.model_dump(),
-            **{name: [as_json.plain(v) for v in column] for name, column in self._columns.items()},
+            **{
+                name: [as_json.plain(v) for v in column.tolist()]
+                for name, column in self._columns.items()
+            },
             "verdict": self.verdict,
             "assumptions": list(self.assumptions),
         }

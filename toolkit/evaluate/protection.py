@@ -12,7 +12,6 @@ from typing import Any
 from toolkit.policy.model import (
     Breaker,
     Chain,
-    DegradeStep,
     Model,
     ModelStep,
     Policy,
@@ -27,9 +26,6 @@ BREAKER = "fallback and breaker"
 ALL = "all of it"
 PROTECTIONS = (NO_FALLBACK, FALLBACK, BREAKER, ALL)
 """The rungs of the ladder, from none to all."""
-
-_NOTHING = DegradeStep(degrade="refusal", text="There is no answer.")
-"""Stands for a chain that looks into the cache alone, in the rungs that have none."""
 
 
 def protections(policy: Policy) -> dict[str, Policy]:
@@ -87,6 +83,6 @@ def _chain(chain: Chain, steps: int | None, retries: bool) -> Chain:
         step.model_copy(update={"hedge": None, "retries": step.retries if retries else 0})
         for step in asked
     ]
-    # A chain that never asked a model answers as it did.
+    # A chain that asks no model answers as it did.
     kept = kept or [step for step in chain.steps if not isinstance(step, StaleStep)]
-    return chain.model_copy(update={"steps": tuple(kept or [_NOTHING])})
+    return chain.model_copy(update={"steps": tuple(kept)})

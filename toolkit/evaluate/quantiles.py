@@ -43,9 +43,9 @@ def quantiles(
         free = n if row is None else _independent(values[measured] <= value, row[measured])
         if free > 1:
             first, last = _ranks(free, p)
-            # Ranks among so many values, as ranks among all.
-            scale = (n - 1) / (free - 1)
-            low, high = ordered[math.floor(first * scale)], ordered[math.ceil(last * scale)]
+            # Ranks among so many values, as ranks among all: outwards, to whole ones.
+            last = -(-last * (n - 1) // (free - 1))
+            low, high = ordered[first * (n - 1) // (free - 1)], ordered[last]
         found.append(Estimate(float(value), float(low), float(high), n, share))
     return found
 
