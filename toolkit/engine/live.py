@@ -1,45 +1,40 @@
-"""The live driver: answers the machine's calls by calling a provider, in real time.
+"""The live driver: answers the machine's calls by calling providers, on the real clock.
 
-It decides nothing: routes come from ``decide``, everything after an attempt from ``machine``, both
-the code that replay runs. What touches the world (the provider, the clock, the pause) is passed
-in, so a test drives it on a virtual clock.
+The decision, the machine and its shared state are the very ones of replay; only who answers a
+call differs. Requests are served by as many threads as there are; what they share (breakers,
+limits, budgets, the cache) belongs to a `Service`, and one lock guards it for the microseconds of
+a transition, never while a provider is waited for.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
-from toolkit.engine.decide import decide
-from toolkit.engine.keys import Purpose, text_keys, uniform
-from toolkit.engine.machine import (
-    ARRIVED,
-    CALL,
-    COMPLETED,
-    DEGRADE,
-    WAIT,
-    WOKE,
-    Event,
-    arrive,
-    next_action,
-)
+from toolkit.cache.store import AnswerCache
+from toolkit.engine.admission import shared_state
+from toolkit.engine.keys import text_keys
+from toolkit.engine.machine import Action, Event, Request, abandon, next_action
 from toolkit.engine.provider import complete
-from toolkit.engine.trace import Attempt, Trace
+from toolkit.engine.trace import Trace
 from toolkit.errors import ProviderError
 from toolkit.logs.collect.answers import Message
-from toolkit.policy.model import DegradeStep, Model, Policy
+from toolkit.policy.model import Model, Policy
 from toolkit.policy.plan import compile_plan
-from toolkit.schema import REQUEST_ID, ErrorType, Status
+from toolkit.schema import ErrorType
 
 
 class Reply(Protocol):
-    """What a provider call gave; ``engine.provider.Answer`` is one."""
+    """What a provider call gave; ``engine.provider.Answer`` is one.
+
+    It may also say ``output_tokens`` and ``retry_after_s``.
+    """
 
     @property
     def text(self) -> str:
@@ -90,6 +85,64 @@ class Served:
     trace: Trace
 
 
+class Service:
+    """A policy in service: requests of any number of threads share its breakers, limits and cache.
+
+    >>> service = Service(policy)
+    ... served = service.serve({"request_id": "r1", "prompt": "…"}, through_litellm(messages))
+
+    ``clock`` gives seconds that never go back; ``sleep`` waits on it. ``origin_s`` is the UTC time
+    of its 0, for the daily budget; None: taken from the computer's time.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        seed: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        origin_s: float | None = None,
+    ) -> None:
+        self.policy = policy
+        self.seed = seed
+        self.clock = clock
+        self.sleep = sleep
+        self.cache = AnswerCache(policy.cache) if policy.cache else None
+        self.plan = compile_plan(policy, None)
+        self._shared = shared_state(
+            self.plan, time.time() - clock() if origin_s is None else origin_s, changes=0
+        )
+        self._lock = threading.Lock()
+        self.model_keys = text_keys(pa.array([policy.log_name(name) for name in policy.models]))
+
+    def serve(self, request: Mapping[str, Any], call: Provider) -> Served:
+        """Run one request through the policy.
+
+        ``request`` holds ``request_id`` and whatever columns the rules, the capabilities, the
+        shedding and the cache ask for; a column that is absent counts as missing.
+        """
+        from toolkit.engine.serving import Serving
+
+        return Serving(self, request, call).run()
+
+    def breaker(self, model: str) -> str:
+        """The state of a model's breaker now: ``closed``, ``open`` or ``half_open``."""
+        state = self._shared.models[list(self.policy.models).index(model)]["breaker"]
+        return ("closed", "open", "half_open")[int(state)]
+
+    def step(self, known: Request, state: Any, event: Event) -> tuple[Any, Action]:
+        """Turn the machine for one request."""
+        with self._lock:
+            new: tuple[Any, Action] = next_action(self.plan, self._shared, known, state, event)
+            return new
+
+    def abandon(self, state: Any, now: float) -> None:
+        """Give back what a request holds that cannot go on."""
+        with self._lock:
+            abandon(self.plan, self._shared, state, 0.0, now)
+
+
 def serve(
     policy: Policy,
     request: Mapping[str, Any],
@@ -99,87 +152,5 @@ def serve(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Served:
-    """Run one request through a policy.
-
-    ``request`` holds ``request_id`` and whatever columns the rules test; a column that is absent
-    counts as missing.
-    """
-    plan = compile_plan(policy, None)
-    columns = {name: pa.array([request.get(name)]) for name in _columns(policy, request)}
-    decision = decide(policy, pa.table(columns), seed)
-    names = tuple(policy.models)
-    chain = tuple(policy.chains)[decision.chain[0]]
-    steps = policy.chains[chain].steps
-    request_key = text_keys(columns[REQUEST_ID])[0]
-    model_keys = text_keys(pa.array([policy.log_name(name) for name in names]))
-
-    arrived = clock()
-    state = arrive(int(decision.chain[0]))
-    state, action = next_action(plan, state, Event(ARRIVED, 0.0, 0, 0.0, 0.0))
-    attempts: list[Attempt] = []
-    text, quality, wait, spent, extra_s = "", float("nan"), 0.0, 0.0, 0.0
-    while action.kind in (CALL, WAIT):
-        if action.kind == WAIT:
-            wait = action.seconds
-            sleep(wait)
-            event = Event(WOKE, clock() - arrived, 0, 0.0, 0.0)
-        else:
-            model = int(plan.steps[state.step].model)
-            start = clock() - arrived
-            reply = call(names[model], policy.models[names[model]], action.seconds)
-            text = reply.text
-            error = int(reply.error)
-            attempts.append(
-                Attempt(
-                    model=names[model],
-                    step=int(state.step - plan.chains[state.chain].start) + 1,
-                    wait_s=wait,
-                    start_s=start,
-                    latency_s=reply.latency_s,
-                    cost_usd=reply.cost_usd,
-                    quality=0.0 if error else float("nan"),
-                    error_type=ErrorType(error).label if error else None,
-                    imputed=False,
-                )
-            )
-            wait = 0.0
-            spent += reply.cost_usd
-            paid = 0.0 if np.isnan(reply.cost_usd) else reply.cost_usd
-            jitter = uniform(
-                seed, request_key, model_keys[model], len(attempts), int(Purpose.BACKOFF)
-            )
-            event = Event(COMPLETED, clock() - arrived, error, paid, jitter)
-        state, action = next_action(plan, state, event)
-    status = Status.ERROR if action.error else Status.ACCEPTED
-    if action.kind == DEGRADE:
-        step = cast("DegradeStep", steps[int(state.step - plan.chains[state.chain].start)])
-        status, text, quality = Status.DEGRADED, step.text, step.quality
-        spent, extra_s = spent + step.cost_usd, step.latency_s
-    elif status is Status.ERROR:
-        text, quality = "", 0.0
-    return Served(
-        text,
-        Trace(
-            request_id=str(request[REQUEST_ID]),
-            route=(*(r.name for r in policy.routes), "default")[decision.route[0]],
-            chain=chain,
-            propensity=float(decision.propensity[0]),
-            attempts=tuple(attempts),
-            status=status.label,
-            error_type=ErrorType(action.error).label if action.error else None,
-            quality=quality,
-            cost_usd=spent,
-            latency_s=clock() - arrived + extra_s,
-        ),
-    )
-
-
-def _columns(policy: Policy, request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every column that the request has or a rule asks for."""
-    asked = [rule.sticky_by for rule in policy.routes if rule.sticky_by]
-    conditions = [rule.when for rule in policy.routes]
-    while conditions:
-        one = conditions.pop()
-        asked += one.columns
-        conditions += [*(one.all or ()), *(one.any or ()), *([one.not_] if one.not_ else [])]
-    return tuple(dict.fromkeys([REQUEST_ID, *request, *asked]))
+    """Run one request through a policy by itself; see `Service` for many that share its state."""
+    return Service(policy, seed=seed, clock=clock, sleep=sleep).serve(request, call)

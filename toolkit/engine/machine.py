@@ -24,7 +24,7 @@ An accepted answer is never thrown away for its price: ``max_cost_usd`` stops th
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsInt
 
 import numpy as np
 
@@ -133,9 +133,22 @@ class Action(NamedTuple):
     SKIP: why."""
 
 
-def happened(kind: int, now: float, **details: float) -> Event:
-    """Make an event; what is not given is 0."""
-    return Event(kind, now, **{**dict.fromkeys(Event._fields[2:], 0), **details})
+def happened(
+    kind: SupportsInt,
+    now: float,
+    *,
+    error: int = 0,
+    cost_usd: float = 0.0,
+    jitter: float = 0.0,
+    retry_after_s: float = 0.0,
+    call: int = 0,
+    tokens: float = 0.0,
+) -> Event:
+    """Make an event of the types that the compiled machine has."""
+    return Event(
+        int(kind), float(now), int(error), float(cost_usd), float(jitter), float(retry_after_s),
+        int(call), float(tokens), 0.0,
+    )  # fmt: skip
 
 
 @inlined

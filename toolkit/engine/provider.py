@@ -26,6 +26,8 @@ from toolkit.schema import ErrorType
 __all__ = ["Answer", "complete", "error_type", "scrub", "warm_up"]
 
 MAX_DETAIL_CHARS = 300
+MAX_RETRY_AFTER_S = 3600.0
+"""A provider that asks for more is asked again after this."""
 _NO_KEY = "none"
 
 
@@ -68,7 +70,10 @@ def complete(
     except Exception as error:  # noqa: BLE001  the provider's failure is the result
         latency_s = time.perf_counter() - start
         return Answer(
-            latency_s=latency_s, error=error_type(error), detail=scrub(_detail(error), key)
+            latency_s=latency_s,
+            error=error_type(error),
+            detail=scrub(_detail(error), key),
+            retry_after_s=_retry_after(error),
         )
     return _answer(response, time.perf_counter() - start, key)
 
@@ -184,6 +189,15 @@ def _price(response: Any) -> float:
 
 def _detail(error: Exception) -> str:
     return str(getattr(error, "message", None) or error)
+
+
+def _retry_after(error: Exception) -> float:
+    """Seconds that a ``Retry-After`` header asks for; 0 without one, or where it is a date."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        return max(0.0, min(float(headers.get("retry-after", 0)), MAX_RETRY_AFTER_S))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 _SECRETS = (

@@ -185,7 +185,8 @@ def trace(replay: Replay, request: int | str) -> Trace:
 
 def _step_model(replay: Replay, chain: int, step: int) -> str:
     plan = replay.plan
-    return replay.model_names[plan.steps[plan.chains[chain]["start"] + step]["model"]]
+    names = replay.model_names
+    return names[int(plan.steps[plan.chains[chain]["start"] + step]["model"])]
 
 
 def _label(code: int) -> str | None:

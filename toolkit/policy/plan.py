@@ -202,8 +202,8 @@ def _models(policy: Policy, log_models: Sequence[str] | None) -> NDArray[np.void
             row["breaker_rate"], row["breaker_window_s"] = breaker.failure_rate, breaker.window_s
             row["breaker_min_calls"], row["breaker_open_s"] = breaker.min_calls, breaker.open_s
             row["breaker_probes"], row["breaker_on"] = breaker.probes, _bits(breaker.counted_errors)
-        per_s = _limit(limits and limits.requests_per_min) / 60
-        tokens_per_s = _limit(limits and limits.tokens_per_min) / 60
+        per_s = _limit(limits.requests_per_min if limits else None) / 60
+        tokens_per_s = _limit(limits.tokens_per_min if limits else None) / 60
         burst_s = limits.burst_s if limits else 1.0
         row["limited"] = min(per_s, tokens_per_s) < math.inf
         row["requests_per_s"], row["request_burst"] = per_s, max(1.0, per_s * burst_s)

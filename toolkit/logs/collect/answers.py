@@ -31,6 +31,8 @@ class Answer:
     error: ErrorType = ErrorType.NONE
     detail: str = ""
     """What the provider said about the error, on one line, without keys."""
+    retry_after_s: float = 0.0
+    """How long the provider asks to wait before another call; 0 where it does not."""
 
 
 class Call(Protocol):
