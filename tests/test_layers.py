@@ -2,8 +2,8 @@
 
 Imports point upwards only, so that what decides never depends on what shows::
 
-    schema, errors, threads ← policy, logs ← learn, scenarios ← engine ← evaluate, gateways
-                            ← figures ← ui ← pages, app, notebooks, cli
+    schema, errors, threads ← policy, logs ← learn, scenarios, cache ← engine
+                            ← evaluate, gateways ← figures ← ui ← pages, app, notebooks, cli
 
 A module imports its own package and the layers below; neighbours on one layer do not know each
 other. One exception: a result may show itself, so methods named ``figure``, ``summary`` and
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"schema", "errors", "threads"},
     {"policy", "logs"},
-    {"learn", "scenarios"},
+    {"learn", "scenarios", "cache"},
     {"engine"},
     {"evaluate", "gateways"},
     {"figures"},
@@ -43,9 +43,10 @@ PLACES = {
     "litellm": ("toolkit/engine/provider.py", "toolkit/gateways/"),
     "streamlit": ("toolkit/ui/", "pages/", "app.py"),
     "plotly": ("toolkit/figures/",),
+    "wordllama": ("toolkit/cache/", "toolkit/learn/"),
 }
 """Libraries that only some modules may know."""
-SLOW = {"litellm", "pandas", "tqdm"}
+SLOW = {"litellm", "pandas", "tqdm", "wordllama"}
 """Libraries that no module of the toolkit imports before it needs them."""
 
 

@@ -59,8 +59,8 @@ def replay_command(
     world = scenario_of(scenario, arrivals)
     summary = replay(load_policy(policy), load_dataset(dataset), seed, world).summary()
     result, text = summary.to_dict(), summary_text(summary)
-    result["scenario"] = None if world is None else to_dict(world)
     if world is not None:
+        result["scenario"] = to_dict(world)
         text = blocks(text, title(f"Scenario {world.scenario}"), in_words(result["scenario"]))
     show(result, text, as_json=as_json)
 
