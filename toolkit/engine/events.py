@@ -242,7 +242,7 @@ def _run(
                 kind, error = SKIPPED, action.error
                 continue
             if action.kind == WAIT:
-                slots.rows[s].wait_s = action.seconds
+                slots.rows[s].wait_s += action.seconds
                 push(heap, now + action.seconds, _pack(_NONE, _WAKE, s))
                 break
             if action.kind in (LOOK_FRESH, LOOK_STALE):

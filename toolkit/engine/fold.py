@@ -111,8 +111,8 @@ def _play(
                     )
                 kind = COMPLETED
             elif action.kind == WAIT:
-                wait = action.seconds
-                now += wait
+                wait += action.seconds
+                now += action.seconds
                 kind = WOKE
             elif action.kind == SKIP:
                 if plan.steps[state.step - 1].kind == ASK:

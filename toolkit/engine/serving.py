@@ -119,7 +119,7 @@ class Serving:
         if action.kind == HOLD:
             return self._await(state, may_hedge=False)
         if action.kind == WAIT:
-            self.wait_s = action.seconds
+            self.wait_s += action.seconds
             service.sleep(action.seconds)
             return happened(WOKE, service.clock())
         if action.kind == SKIP:

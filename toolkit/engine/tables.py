@@ -36,7 +36,7 @@ class Attempts(NamedTuple):
     hedge: NDArray[np.bool_]
     """a second call beside a slow one"""
     wait_s: NDArray[np.float64]
-    """pause before this attempt"""
+    """all pauses since the attempt before it"""
     start_s: NDArray[np.float64]
     """since the request's arrival"""
     latency_s: NDArray[np.float64]
