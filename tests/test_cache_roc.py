@@ -202,6 +202,23 @@ def test_a_models_own_mistakes_are_not_the_caches():
     assert "Of what is wrong through the cache alone, 0.5 keeps within that" in roc.verdict
 
 
+def test_luck_recommends_nothing():
+    """A threshold that passes is not recommended where a higher one is surely worse."""
+    first = "How many legs does a spider have?"
+    second = "How many legs does a spider really have?"
+    third = "How many legs does a spider have, really?"
+    # At 0.99 the second is served from the first and never stored, so it cannot mislead the third.
+    dataset = asked([first, second] + [third] * 500, reference=["8", "9"] + ["8"] * 500)
+    roc = cache_roc(dataset, [0.99, 0.997])
+    assert [point.wrong_rate.value for point in roc.points] == pytest.approx([1 / 501, 1.0])
+    assert roc.points[0].wrong_rate.high < 0.02
+    assert cache_roc(dataset, [0.99], tolerance=0.02).recommended == 0.99
+    roc = cache_roc(dataset, [0.99, 0.997], tolerance=0.02)
+    assert roc.recommended is None
+    assert roc.points[1].pairs == 1
+    assert any("500 hits" in line and "1 pair" in line for line in roc.caveats)
+
+
 def test_nothing_alike_is_said():
     """Where no request is like another the verdict says so, and the figure too."""
     roc = cache_roc(asked([prompt for prompt, _ in FACTS]), [0.9])
@@ -261,8 +278,7 @@ def test_results_in_all_forms(of_local):
 
 def test_the_figure_shows_each_point(of_local):
     """Hit rate and saved share over wrong hits, with intervals; the recommended point is ringed."""
-    fig = of_local.figure()
-    hits, saved = fig.data
+    saved, hits = of_local.figure().data
     assert list(hits.x) == [point.wrong_rate.value for point in of_local.points]
     assert list(hits.y) == [point.hit_rate.value for point in of_local.points]
     assert list(saved.y) == [point.saved_share.value for point in of_local.points]
@@ -273,11 +289,10 @@ def test_the_figure_shows_each_point(of_local):
     assert list(alone.data[0].x) == [point.other_answer_rate.value for point in of_local.points]
     names = [trace.name for trace in cache_roc(paraphrased(), [0.5, 0.9]).figure().data]
     assert names == [
-        "hit rate",
-        "saved share of cost",
-        "exact cache, hit rate",
-        "exact cache, saved share of cost",
+        "saved share of the cost",
+        "hit rate, by threshold",
         "recommended: 0.5",
+        "exact cache",
     ]
     unknown = cache_roc(asked(["the boat", "a boat", "boats"]), [0.5, 0.6]).figure()
     assert list(unknown.data[0].x) == [0.5, 0.6]

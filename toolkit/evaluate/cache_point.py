@@ -24,6 +24,8 @@ class CachePoint:
     threshold: float
     """NaN for the exact cache"""
     hits: int
+    pairs: int
+    """different pairs of a request and the one whose answer it was given, among the hits"""
     hit_rate: Estimate
     """of the requests"""
     saved_share: Estimate
@@ -46,7 +48,7 @@ class CachePoint:
         """JSON values."""
         named = {f.name: getattr(self, f.name) for f in fields(self) if f.type == "Estimate"}
         plain = {name: as_json.plain(getattr(self, name)) for name in ("threshold", *_SHARES)}
-        head = {"kind": self.kind, "hits": self.hits, "cut": self.cut}
+        head = {"kind": self.kind, "hits": self.hits, "pairs": self.pairs, "cut": self.cut}
         return head | plain | as_json.estimates(named)
 
 
@@ -78,6 +80,7 @@ def measure(
         kind=kind,
         threshold=threshold,
         hits=hits,
+        pairs=found.pairs,
         hit_rate=_share(np.isin(np.flatnonzero(seen), found.row).astype(np.float64)),
         saved_share=share,
         saved_usd_per_1k=per_request.scaled(1000),

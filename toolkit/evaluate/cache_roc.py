@@ -158,7 +158,8 @@ def cache_roc(
     ``cache`` states key and scope columns, size, time to live and price of a look-up; None: the
     default columns, without limit and for nothing. ``model`` is a name in the log; None: the one
     of the highest mean quality. The recommended threshold is the lowest at which the upper end of
-    the wrong answers' 95 % interval is at most ``tolerance``.
+    the wrong answers' 95 % interval is at most ``tolerance``, unless a higher one is surely worse
+    than that.
 
     Raises:
         DataError: No such model, a threshold or tolerance out of range, no prompts, or too many

@@ -40,6 +40,8 @@ class Trial:
     by_chance: Floats
     """(h,) share of the other requests in the category that have this one's right answer; NaN
     where either right answer is unknown"""
+    pairs: int
+    """different pairs of keys among the hits"""
     cut: bool
     """some requests have more similar ones than were looked at"""
 
@@ -83,7 +85,8 @@ def trial(cache: Cache, dataset: Dataset, model: int, ttl_s: float, most: int) -
     quality = np.where(same, np.where(known, stored, np.nan), 0.0)
     other = np.where(known, ~same, np.nan)
     chance = np.where(both, _chance(dataset, answers)[row], np.nan)
-    return Trial(row, source, quality, other, chance, near.cut)
+    pairs = len(np.unique(np.stack([keys[row], keys[source]], 1), axis=0))
+    return Trial(row, source, quality, other, chance, pairs, near.cut)
 
 
 def _chance(dataset: Dataset, answers: NDArray[np.int32]) -> Floats:

@@ -27,7 +27,11 @@ def recommendation(
     tolerance: float,
     model_wrong: float = math.nan,
 ) -> tuple[float | None, str]:
-    """The lowest threshold whose ``rate`` is surely within the tolerance, and why it or none."""
+    """The lowest threshold whose ``rate`` is surely within the tolerance, and why it or none.
+
+    A higher threshold that is surely beyond it rules out those below: they were lucky in which
+    answer happened to be there first.
+    """
     rates: dict[float, Estimate] = {point.threshold: getattr(point, rate) for point in points}
     known = {threshold: e for threshold, e in rates.items() if e.n}
     if not known:
@@ -38,9 +42,11 @@ def recommendation(
             "nobody knows which hits are wrong, as that takes right answers (column reference)"
             " and grades"
         )
+    beyond = max((threshold for threshold, e in known.items() if e.low > tolerance), default=0.0)
     for threshold, e in known.items():
-        if e.high <= tolerance:
+        if threshold > beyond and e.high <= tolerance:
             return threshold, f"{_of_hits(e)} wrong there"
+    known = {threshold: e for threshold, e in known.items() if threshold >= beyond}
     threshold, e = min(known.items(), key=lambda item: item[1].high)
     if e.value <= tolerance:
         enough = math.ceil(Z * Z * (1 - tolerance) / tolerance)
@@ -131,6 +137,14 @@ def caveats(
     quality = dataset.quality[seen, model]
     if np.any((quality > 0) & (quality < 1)):
         lines.append("An answer that is right in part counts as wrong in the other part.")
+    busy = min(hits, key=lambda point: point.pairs / point.hits, default=None)
+    if busy and busy.pairs < busy.hits / 2:
+        lines.append(
+            f"The {count(busy.hits)} hits at {number(busy.threshold)} are of {count(busy.pairs)}"
+            f" pair{'' if busy.pairs == 1 else 's'} of different requests. Hits of one pair are"
+            " right or wrong together, so that intervals hold for traffic that asks the same"
+            " questions."
+        )
     crowded = [point.threshold for point in points if point.cut]
     if crowded:
         lines.append(

@@ -27,100 +27,135 @@ def cache_roc_figure(roc: CacheRoc, alone: bool = False, height: int = 380) -> g
     ``alone`` counts only hits that are wrong through the cache, not the model's own mistakes.
     Where nobody knows which hits are wrong, both stand over the threshold instead.
     """
-    name = "other_answer_rate" if alone else "wrong_rate"
-    known = any(getattr(point, name).n for point in roc.points)
-    points = [p for p in roc.points if p.hits and (getattr(p, name).n or not known)]
-    exact = [roc.exact] if getattr(roc.exact, name).n and known else []
+    rate = "other_answer_rate" if alone else "wrong_rate"
+    known = any(getattr(point, rate).n for point in roc.points)
+    points = [p for p in roc.points if p.hits and (getattr(p, rate).n or not known)]
     against = "wrong answers" if known else "similarity"
     fig = theme.figure(height, f"Hits and saved cost of a cache against {against}, per threshold")
-    _line(fig, points, name, known, "hit_rate", "hit rate", HITS, roc)
-    _line(fig, points, name, known, "saved_share", "saved share of cost", SAVED, roc)
-    for field, colour in (("hit_rate", HITS), ("saved_share", SAVED)):
-        _markers(fig, exact, name, known, field, f"exact cache, {_WORDS[field]}", colour, "square")
-    _recommended(fig, roc, name, known, alone)
+    if not points and not roc.exact.hits:
+        return _empty(fig)
+    wrong = [getattr(point, rate) for point in points]
+    across = [e.value for e in wrong] if known else [point.threshold for point in points]
+    threshold = roc.recommended_alone if alone else roc.recommended
+    ends = [min(across, default=0.5) - 0.03, max(across, default=1.0) + 0.03]
     if known:
-        _tolerance(fig, roc)
+        farthest = max([e.high for e in wrong] + [roc.tolerance])
+        ends = [-0.02 * farthest, 1.05 * farthest]
+    _saved(fig, points, across)
+    _hits(fig, points, across, ends, wrong if known else [], threshold)
+    if known:
+        _exact(fig, roc.exact, getattr(roc.exact, rate))
+        _tolerance(fig, roc.tolerance)
         title = "hits that are wrong through the cache alone" if alone else "hits that are wrong"
-        fig.update_xaxes(title=title, tickformat=".3~p", rangemode="tozero")
+        fig.update_xaxes(title=title, tickformat=".3~p", range=ends, zeroline=False)
     else:
-        fig.update_xaxes(title="threshold (which hits are wrong is not known)")
-    fig.update_yaxes(title="share of requests, of cost", tickformat=".3~p", rangemode="tozero")
-    if not points and not exact:
-        _empty(fig)
+        fig.update_xaxes(title="threshold (which hits are wrong is not known)", range=ends)
+    fig.update_yaxes(title="share of requests, of cost", tickformat=".3~p")
     return fig
 
 
-_WORDS = {"hit_rate": "hit rate", "saved_share": "saved share of cost"}
-
-
-def _line(
-    fig: go.Figure,
-    points: Sequence[CachePoint],
-    name: str,
-    known: bool,
-    field: str,
-    words: str,
-    colour: str,
-    roc: CacheRoc,
-) -> None:
-    points = [point for point in points if getattr(point, field).n]
-    if not points:
+def _saved(fig: go.Figure, points: Sequence[CachePoint], across: Sequence[float]) -> None:
+    if not any(point.saved_share.n for point in points):
         return
-    labels = _labels(points, name, known, field, roc) if field == "hit_rate" else {}
-    _markers(fig, points, name, known, field, words, colour, "circle")
-    fig.data[-1].update(
-        mode="lines+markers+text",
-        line={"color": theme.faded(colour, 0.45), "width": 1.5},
-        text=[number(p.threshold) if number(p.threshold) in labels else "" for p in points],
-        textposition=[labels.get(number(p.threshold), "top center") for p in points],
-        textfont={"size": 12},
-        cliponaxis=False,
-    )
-
-
-def _markers(
-    fig: go.Figure,
-    points: Sequence[CachePoint],
-    name: str,
-    known: bool,
-    field: str,
-    words: str,
-    colour: str,
-    symbol: str,
-) -> None:
-    points = [point for point in points if getattr(point, field).n]
-    if not points:
-        return
+    shares = [point.saved_share for point in points]
     fig.add_trace(
         go.Scatter(
-            x=_across(points, name, known),
-            y=[getattr(point, field).value for point in points],
-            error_x=_bars([getattr(point, name) for point in points], colour) if known else None,
-            error_y=_bars([getattr(point, field) for point in points], colour),
-            name=words,
-            mode="markers",
-            marker={"symbol": symbol, "size": 9, "color": colour},
+            x=across,
+            y=[e.value for e in shares],
+            error_y=_bars(shares, SAVED),
+            name="saved share of the cost",
+            mode="lines+markers",
+            line={"color": theme.faded(SAVED, 0.45), "width": 1.2, "dash": "dot"},
+            marker={"symbol": "circle-open", "size": 8, "color": SAVED, "line": {"width": 1.5}},
             customdata=[_hover(point) for point in points],
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
 
 
-def _across(points: Sequence[CachePoint], name: str, known: bool) -> list[float]:
-    return [getattr(p, name).value if known else p.threshold for p in points]
+def _hits(
+    fig: go.Figure,
+    points: Sequence[CachePoint],
+    across: Sequence[float],
+    ends: Sequence[float],
+    wrong: Sequence[Estimate],
+    recommended: float | None,
+) -> None:
+    labels = _labels(points, across, ends, recommended)
+    names = [number(point.threshold) for point in points]
+    fig.add_trace(
+        go.Scatter(
+            x=across,
+            y=[point.hit_rate.value for point in points],
+            error_x=_bars(wrong, HITS) if wrong else None,
+            error_y=_bars([point.hit_rate for point in points], HITS),
+            name="hit rate, by threshold",
+            mode="lines+markers+text",
+            line={"color": theme.faded(HITS, 0.45), "width": 1.5},
+            marker={"size": 9, "color": HITS},
+            text=[name if name in labels else "" for name in names],
+            textposition=[labels.get(name, "top center") for name in names],
+            textfont={"size": 12},
+            cliponaxis=False,
+            customdata=[_hover(point) for point in points],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+    for x, point in zip(across, points, strict=True):
+        if point.threshold == recommended:
+            fig.add_trace(
+                go.Scatter(
+                    x=[x],
+                    y=[point.hit_rate.value],
+                    name=f"recommended: {number(point.threshold)}",
+                    mode="markers",
+                    marker={
+                        "symbol": "circle-open",
+                        "size": 18,
+                        "color": theme.GOAL,
+                        "line": {"width": 2.5},
+                    },
+                    hoverinfo="skip",
+                )
+            )
+
+
+def _exact(fig: go.Figure, exact: CachePoint, wrong: Estimate) -> None:
+    if not wrong.n:
+        return
+    fig.add_trace(
+        go.Scatter(
+            x=[wrong.value] * 2,
+            y=[exact.hit_rate.value, exact.saved_share.value],
+            error_x=_bars([wrong] * 2, theme.NEUTRAL),
+            name="exact cache",
+            mode="markers",
+            marker={
+                "symbol": ["square", "square-open"],
+                "size": 10,
+                "color": [HITS, SAVED],
+                "line": {"width": 1.5},
+            },
+            customdata=[_hover(exact)] * 2,
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
 
 
 def _labels(
-    points: Sequence[CachePoint], name: str, known: bool, field: str, roc: CacheRoc
+    points: Sequence[CachePoint],
+    across: Sequence[float],
+    ends: Sequence[float],
+    recommended: float | None,
 ) -> dict[str, str]:
     """Where the thresholds stand; the recommended one chooses first."""
-    across = _across(points, name, known)
-    up = [getattr(point, field).value for point in points]
-    left, right = (0.0, max(across)) if known else (min(across), max(across))
-    scale = (right - left) or 1.0, max(up) or 1.0
-    order = sorted(range(len(points)), key=lambda i: points[i].threshold != roc.recommended)
-    at = [((across[i] - left) / scale[0] * WIDE, up[i] / scale[1] * HIGH) for i in order]
-    return places(at, [number(points[i].threshold) for i in order], WIDE + 40)
+    up = [point.hit_rate.value for point in points]
+    left, right = ends
+    low = min(up, default=0.0)
+    wide, high = right - left or 1.0, max(up, default=1.0) - low or 1.0
+    order = sorted(range(len(points)), key=lambda i: points[i].threshold != recommended)
+    at = [((across[i] - left) / wide * WIDE, (up[i] - low) / high * HIGH) for i in order]
+    return places(at, [number(points[i].threshold) for i in order], WIDE)
 
 
 def _bars(estimates: Sequence[Estimate], colour: str) -> dict[str, object]:
@@ -146,43 +181,21 @@ def _hover(point: CachePoint) -> str:
     return "<br>".join([f"<b>{head}</b>", *map(theme.plain, lines)])
 
 
-def _recommended(fig: go.Figure, roc: CacheRoc, name: str, known: bool, alone: bool) -> None:
-    threshold = roc.recommended_alone if alone else roc.recommended
-    at = [point for point in roc.points if point.threshold == threshold]
-    if not at or not known:
-        return
-    fig.add_trace(
-        go.Scatter(
-            x=_across(at, name, known),
-            y=[at[0].hit_rate.value],
-            name=f"recommended: {number(at[0].threshold)}",
-            mode="markers",
-            marker={
-                "symbol": "circle-open",
-                "size": 18,
-                "color": theme.GOAL,
-                "line": {"width": 2.5},
-            },
-            hoverinfo="skip",
-        )
-    )
-
-
-def _tolerance(fig: go.Figure, roc: CacheRoc) -> None:
-    fig.add_vline(x=roc.tolerance, line={"color": theme.GOAL, "width": 1, "dash": "dot"})
+def _tolerance(fig: go.Figure, tolerance: float) -> None:
+    fig.add_vline(x=tolerance, line={"color": theme.GOAL, "width": 1, "dash": "dot"})
     fig.add_annotation(
         text="tolerated",
         showarrow=False,
-        x=roc.tolerance,
+        x=tolerance,
         yref="y domain",
-        y=1.0,
+        y=0,
         xanchor="left",
-        yanchor="top",
+        yanchor="bottom",
         font={"color": theme.GOAL, "size": 12},
     )
 
 
-def _empty(fig: go.Figure) -> None:
+def _empty(fig: go.Figure) -> go.Figure:
     fig.add_annotation(
         text="no request repeats an earlier one or is like it",
         showarrow=False,
@@ -191,3 +204,4 @@ def _empty(fig: go.Figure) -> None:
         x=0.5,
         y=0.5,
     )
+    return fig.update_xaxes(visible=False).update_yaxes(visible=False)
