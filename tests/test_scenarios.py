@@ -463,3 +463,16 @@ def test_the_command_line_prints_the_schema_of_scenarios():
     """For editors, beside that of policies."""
     assert json.loads(run("schema", "scenario").stdout) == json_schema()
     assert json.loads(run("schema").stdout)["title"] == "Policy"
+
+
+def test_the_readme_of_scenarios_tells_every_setting_and_default():
+    """Its example is a scenario, and its table has each kind with its settings."""
+    text = (Path(__file__).parents[1] / "data" / "scenarios" / "README.md").read_text("utf-8")
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    assert len(parse_scenario(example).faults) == 2
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(KINDS)
+    for kind, made in KINDS.items():
+        for name, field in made.model_fields.items():
+            default = "" if field.is_required() or field.default is None else f" ({field.default}"
+            assert f"`{name}`{default}" in rows[kind], kind

@@ -104,9 +104,11 @@ def _log_times(requests: pa.Table) -> tuple[NDArray[np.float64], float]:
     column = requests.column(TIMESTAMP)
     if pa.types.is_timestamp(column.type):
         moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
-        # Whole microseconds are subtracted before they become floats of seconds.
         start = pc.min(moments).as_py() or 0
-        seconds = pc.cast(pc.subtract(moments, start), pa.float64()).to_numpy() / 1e6
+        # Whole microseconds are subtracted before they become floats of seconds.
+        seconds = (pc.fill_null(moments, start).to_numpy() - start) / 1e6
+        if moments.null_count:
+            seconds[pc.is_null(moments).to_numpy()] = np.nan
         origin = start % (DAY_S * 1_000_000) / 1e6
     elif pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         seconds = pc.cast(column, pa.float64(), safe=False).to_numpy()
@@ -116,6 +118,8 @@ def _log_times(requests: pa.Table) -> tuple[NDArray[np.float64], float]:
     else:
         return one_a_second
     known = np.isfinite(seconds)
+    if known.all():
+        return seconds, origin
     if not known.any():
         return one_a_second
     before = np.maximum.accumulate(np.where(known, np.arange(n), -1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -58,6 +59,9 @@ def drawn_rows(dataset: Dataset, n: int, *seeds: int) -> _Draw:
 
 def _take(dataset: Dataset, rows: NDArray[np.int64], draw: str) -> Dataset:
     requests = dataset.requests.take(rows)
+    matrices: dict[str, Any] = {
+        name: np.take(getattr(dataset, name), rows, axis=0) for name in _MATRICES
+    }
     # The number of the arrival ends every id, so two are never the same.
     number = pc.cast(pa.array(np.arange(len(rows))), pa.string())
     ids = pc.binary_join_element_wise(requests[REQUEST_ID].combine_chunks(), number, "#")
@@ -66,7 +70,7 @@ def _take(dataset: Dataset, rows: NDArray[np.int64], draw: str) -> Dataset:
     return dataclasses.replace(
         dataset,
         requests=requests.set_column(at, REQUEST_ID, ids),
-        **{name: getattr(dataset, name)[rows] for name in _MATRICES},
+        **matrices,
         digest=digest,
         answers=None if dataset.answers is None else _answers(dataset.answers, rows),
     )
