@@ -59,6 +59,7 @@ clean: ## Remove the environment and all caches; data stays
 	@$(PIP) -r requirements.txt
 	@echo "Compiling the replay ..."
 	@$(BIN)/python -m toolkit replay --policy tiered --dataset local --json > /dev/null
+	@$(BIN)/python -m toolkit replay --policy guarded --dataset local --json > /dev/null
 	@touch $@
 
 .venv/.dev: .venv/.run requirements-dev.txt
