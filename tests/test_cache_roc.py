@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from tests.small_logs import log
 from toolkit.cli import app
+from toolkit.engine.replay import replay
 from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.cache_roc import cache_roc
 from toolkit.evaluate.intervals import wilson
 from toolkit.figures.cache_roc import cache_roc_figure
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
-from toolkit.policy.model import Cache
+from toolkit.policy.model import Cache, Policy
 
 FACTS = [
     ("What is the capital of France?", "Paris"),
@@ -98,6 +99,21 @@ def test_real_prompts_agree_with_an_obvious_loop(local, of_local, threshold):
     assert point.saved_usd_per_1k.value == pytest.approx(1000 * saved / 1313)
     assert point.saved_share.value == pytest.approx(saved / cost.sum())
     assert point.saved_share.low < point.saved_share.value < point.saved_share.high
+
+
+@pytest.mark.parametrize("kind", ["exact", "semantic"])
+def test_a_replay_with_instant_models_agrees(local, kind):
+    """The engine's own cache has the same hits, costs and qualities when calls take no time."""
+    instant = replace(local, latency_s=np.zeros_like(local.latency_s))
+    cache = Cache(kind=kind, threshold=0.8, ttl_s=500.0, max_entries=300, key=("category",))
+    roc = cache_roc(instant, [0.8], cache=cache)
+    point = roc.exact if kind == "exact" else roc.points[0]
+    single = Policy.single(roc.model).to_data()
+    done = replay(Policy.model_validate(single | {"cache": cache.to_data()}), instant)
+    assert point.hits == done.cached.sum() > 100
+    alone = local.cost_usd[:, local.models.index(roc.model)].mean()
+    assert point.saved_usd_per_1k.value == pytest.approx(1000 * (alone - done.cost_usd.mean()))
+    assert point.wrong_rate.value == pytest.approx(1 - np.nanmean(done.quality[done.cached]))
 
 
 def test_the_bundled_prompts_are_a_trap(of_local):

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from toolkit.cache.embeddings import embed
 from toolkit.cache.store import AnswerCache
+from toolkit.evaluate.cache_trial import trial
+from toolkit.logs.datasets import load_dataset
 from toolkit.policy.model import Cache
+from toolkit.scenarios.arrivals import traffic
 
 PROMPTS = [
     "What is the capital of France?",
@@ -181,3 +184,20 @@ def test_threads_leave_it_whole():
     assert not wrong
     assert len(cache) == 20
     assert sum(len(group.keys) for group in cache._groups.values()) == 20
+
+
+def test_it_serves_the_bundled_prompts_as_a_replay_does():
+    """Asked one by one, each request gets the answer of the one that serves it in a replay."""
+    local, model = load_dataset("local"), 1
+    cache = Cache(kind="semantic", threshold=0.8, ttl_s=1000.0, max_entries=200)
+    found = trial(cache, local, model, cache.ttl_s, cache.max_entries)
+    source = dict(zip(found.row.tolist(), found.source.tolist(), strict=True))
+    arrival_s, live = traffic(None, local).arrival_s, AnswerCache(cache)
+    requests = local.requests.to_pylist()
+    for row in np.argsort(arrival_s, kind="stable").tolist():
+        hit = live.look_up(requests[row], arrival_s[row])
+        assert (int(hit.answer) if hit else None) == source.get(row)
+        if hit is None and local.error[row, model] == 0:
+            live.store(requests[row], str(row), arrival_s[row])
+    assert len(source) > 100
+    assert len(live) == 200
