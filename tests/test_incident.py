@@ -17,6 +17,7 @@ from tests.small_logs import chain, log
 from toolkit.cli import app
 from toolkit.engine.replay import replay
 from toolkit.evaluate.compare import compare
+from toolkit.evaluate.format import usd_interval
 from toolkit.evaluate.goodput import goodput, scaled
 from toolkit.evaluate.incident import HEAD, incident
 from toolkit.evaluate.measures import ESTIMATES, during
@@ -152,8 +153,14 @@ def test_an_incident_by_hand():
     assert fallback.during.cost_usd_per_1k.value == pytest.approx(4)
     assert found.extra_cost_usd_per_1k.value == pytest.approx(1.6)
     assert [row.name for row in found.rows] == list(PROTECTIONS)
-    assert "failed with no fallback" in found.verdict
-    assert "4 of 10 requests" in found.verdict
+    assert found.verdict == (
+        "During the faults (4 of 10 requests) 100.0 % [51.0, 100.0] failed with no fallback, "
+        "0.0 % [0.0, 49.0] with fallback only, 0.0 % [0.0, 49.0] with fallback and breaker and "
+        "0.0 % [0.0, 49.0] with all of it. Their mean quality was 0.000 with no fallback and 0.500 "
+        "with all of it, p95 latency was 0.5 s with no fallback and 2.5 s with all of it. Over the "
+        f"whole run all of it costs {usd_interval(found.extra_cost_usd_per_1k)} more per 1k than "
+        "no fallback."
+    )
 
 
 def test_rungs_that_add_nothing_are_the_same_and_said_to_be():
@@ -452,6 +459,9 @@ def test_break_prints_the_ladder(tmp_path):
     assert "injected, not observed" in " ".join(result.stdout.split())
     found = json.loads(CliRunner().invoke(app, [*given, "--json"]).stdout)
     assert [row["name"] for row in found["protections"]] == list(PROTECTIONS)
+    more = json.loads(CliRunner().invoke(app, [*given, "--recommended", "--json"]).stdout)
+    assert (found["recommended"], more["recommended"]) == (False, True)
+    assert not any("so both are the same" in line for line in more["assumptions"])
     loads = CliRunner().invoke(app, [*given, "--goodput", "--json"])
     assert len(json.loads(loads.stdout)["factors"]) == 9
 

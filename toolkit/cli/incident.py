@@ -25,11 +25,16 @@ def break_command(
     goodput: Annotated[
         bool, typer.Option("--goodput", help="Accepted against offered load instead.")
     ] = False,
+    recommended: Annotated[
+        bool,
+        typer.Option("--recommended", help="Add default breakers and a retry budget, where none."),
+    ] = False,
     seed: SeedArg = 0,
     as_json: JsonArg = False,
 ) -> None:
     """Play a scenario with none, some and all of a policy's protections."""
     from toolkit.errors import DataError
+    from toolkit.evaluate.protection import with_recommended
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
     from toolkit.scenarios import list_scenarios
@@ -39,16 +44,19 @@ def break_command(
         allowed = ", ".join(list_scenarios())
         raise DataError(f"break: no scenario; add --scenario with a file or one of: {allowed}")
     one, data = load_policy(policy), load_dataset(dataset)
+    if recommended:
+        one = with_recommended(one)
+    added = {"recommended": recommended}
     if goodput:
         from toolkit.evaluate.goodput import goodput as measure
 
         loads = measure(one, data, world, seed=seed)
-        show(loads.to_dict(), goodput_text(loads), as_json=as_json)
+        show(loads.to_dict() | added, goodput_text(loads), as_json=as_json)
         return
     from toolkit.evaluate.incident import incident
 
     found = incident(one, data, world, seed)
-    show(found.to_dict(), incident_text(found), as_json=as_json)
+    show(found.to_dict() | added, incident_text(found), as_json=as_json)
 
 
 def incident_text(found: Incident) -> str:

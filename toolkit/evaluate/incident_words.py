@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from toolkit.evaluate.format import count, number, percent, percent_interval, usd_interval
+from toolkit.evaluate.format import (
+    UNDEFINED,
+    count,
+    percent,
+    percent_interval,
+    seconds,
+    usd_interval,
+)
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.protection import ALL, NO_FALLBACK
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.incident import Incident
+    from toolkit.evaluate.incident import Incident, IncidentRow
 
 
 def verdict(found: Incident) -> str:
@@ -28,12 +35,19 @@ def verdict(found: Incident) -> str:
     if full.during.degraded_rate.value > 0:
         text += f", which degraded {percent(full.during.degraded_rate.value)}"
     text += "."
-    good = [number(row.during.quality.value) for row in (bare, full)]
-    if not math.isnan(bare.during.quality.value + full.during.quality.value):
-        text += (
-            f" Their mean quality was {good[0]} with {bare.name} and {good[1]} with {full.name}."
-        )
-    return f"{text} {_cost(found)}"
+    return " ".join([text, *_fared(bare, full), _cost(found)])
+
+
+def _fared(bare: IncidentRow, full: IncidentRow) -> list[str]:
+    """Quality and tail of what met the faults, as far as measured under both."""
+    quality = [f"{row.during.quality.value:.3f}" for row in (bare, full)]
+    tail = [seconds(row.during.latency_p95_s.value) for row in (bare, full)]
+    told = [
+        f"{noun} {a} with {bare.name} and {b} with {full.name}"
+        for noun, (a, b) in (("mean quality was", quality), ("p95 latency was", tail))
+        if not {a, b} & {"nan", UNDEFINED}
+    ]
+    return [f"Their {', '.join(told)}."] if told else []
 
 
 def _cost(found: Incident) -> str:
@@ -44,7 +58,7 @@ def _cost(found: Incident) -> str:
     if e.low <= 0 <= e.high:
         more = f"as much per 1k as {NO_FALLBACK} ({usd_interval(e, sign=True)})"
     elif e.value > 0:
-        more = f"{usd_interval(e)} more per 1k than {NO_FALLBACK}, whose failures cost little"
+        more = f"{usd_interval(e)} more per 1k than {NO_FALLBACK}"
     else:
         more = f"{usd_interval(Estimate(-e.value, -e.high, -e.low))} less per 1k than {NO_FALLBACK}"
     return f"Over the whole run {ALL} costs {more}."
