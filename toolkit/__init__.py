@@ -17,12 +17,16 @@ from toolkit.errors import DataError, DetourError, PolicyError, Problem, Provide
 from toolkit.schema import ErrorType, Status
 
 if TYPE_CHECKING:
-    from toolkit.engine.live import serve, through_litellm
+    from toolkit.engine.live import Service, serve, through_litellm
     from toolkit.engine.replay import Replay, replay
     from toolkit.engine.trace import Trace
     from toolkit.evaluate.baselines import baselines
+    from toolkit.evaluate.cache_roc import cache_roc
     from toolkit.evaluate.compare import Comparison, compare
+    from toolkit.evaluate.goodput import goodput
+    from toolkit.evaluate.incident import incident
     from toolkit.evaluate.summary import Summary, summarize
+    from toolkit.evaluate.timeline import timeline
     from toolkit.logs.dataset import Dataset
     from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset
     from toolkit.logs.exporters import export
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from toolkit.policy.check import check
     from toolkit.policy.loading import list_policies, load_policy, parse_policy
     from toolkit.policy.model import Policy
+    from toolkit.scenarios.loading import list_scenarios, load_scenario
+    from toolkit.scenarios.model import Scenario
 
 __version__ = "0.1.0"
 
@@ -46,34 +52,46 @@ __all__ = [
     "Problem",
     "ProviderError",
     "Replay",
+    "Scenario",
+    "Service",
     "Status",
     "Summary",
     "Trace",
     "baselines",
+    "cache_roc",
     "check",
     "compare",
     "dataset_from_frame",
     "export",
+    "goodput",
     "import_file",
+    "incident",
     "list_datasets",
     "list_policies",
+    "list_scenarios",
     "load_dataset",
     "load_policy",
+    "load_scenario",
     "parse_policy",
     "preview",
     "replay",
     "serve",
     "summarize",
     "through_litellm",
+    "timeline",
 ]
 
 _HOMES = {
-    "toolkit.engine.live": ("serve", "through_litellm"),
+    "toolkit.engine.live": ("Service", "serve", "through_litellm"),
     "toolkit.engine.replay": ("Replay", "replay"),
     "toolkit.engine.trace": ("Trace",),
     "toolkit.evaluate.baselines": ("baselines",),
+    "toolkit.evaluate.cache_roc": ("cache_roc",),
     "toolkit.evaluate.compare": ("Comparison", "compare"),
+    "toolkit.evaluate.goodput": ("goodput",),
+    "toolkit.evaluate.incident": ("incident",),
     "toolkit.evaluate.summary": ("Summary", "summarize"),
+    "toolkit.evaluate.timeline": ("timeline",),
     "toolkit.logs.dataset": ("Dataset",),
     "toolkit.logs.datasets": ("dataset_from_frame", "list_datasets", "load_dataset"),
     "toolkit.logs.exporters": ("export",),
@@ -82,6 +100,8 @@ _HOMES = {
     "toolkit.policy.check": ("check",),
     "toolkit.policy.loading": ("list_policies", "load_policy", "parse_policy"),
     "toolkit.policy.model": ("Policy",),
+    "toolkit.scenarios.loading": ("list_scenarios", "load_scenario"),
+    "toolkit.scenarios.model": ("Scenario",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
