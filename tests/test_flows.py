@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests import strategies
+from tests.app_home import shop
 from toolkit.engine.replay import Replay, replay
 from toolkit.errors import PolicyError
 from toolkit.evaluate.breakdown import (
@@ -18,6 +19,8 @@ from toolkit.evaluate.breakdown import (
     worst_category,
 )
 from toolkit.evaluate.flows import flows
+from toolkit.logs.datasets import dataset_from_frame
+from toolkit.policy.loading import parse_policy
 from toolkit.schema import Status
 
 SLOW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -67,6 +70,53 @@ def test_links_lead_onwards_and_count_what_a_loop_counts(one):
             fail_overs += 1
         steps[row["request_ix"]] = row["step"]
     assert found.count[found.fallback].sum() == fail_overs
+
+
+GUARDED = parse_policy("""
+policy: guarded
+models:
+  small: {log: small-1, breaker: {min_calls: 3, failure_rate: 0.2}}
+  large: {log: large-1, limits: {concurrency: 1}}
+cache: {key: [category], ttl_s: 4, stale_if_error_s: 20}
+default: ask
+chains:
+  ask:
+    steps:
+      - {model: small, timeout_s: 0.9, hedge: {after_s: 0.5, model: large}}
+      - {model: large, timeout_s: 0.8}
+      - {degrade: stale_cache}
+      - {degrade: refusal, text: "Not now."}
+""")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Replay:
+    """A little shop behind a breaker, a limit and a cache."""
+    return replay(GUARDED, dataset_from_frame("shop", *shop()))
+
+
+def test_answers_without_a_model_have_a_node_each(guarded):
+    """Fresh answers, older ones and refusals are counted where they are given; nothing is lost."""
+    found = flows(guarded)
+    into = np.bincount(found.target, found.count, minlength=len(found.nodes))
+    out = np.bincount(found.source, found.count, minlength=len(found.nodes))
+    counts = {(node.kind, node.name): int(n) for node, n in zip(found.nodes, into, strict=True)}
+    degraded = guarded.status == Status.DEGRADED
+    assert counts["cache", "from cache"] == (guarded.cached & ~degraded).sum() > 0
+    assert counts["degrade", "older answer"] == (guarded.cached & degraded).sum() > 0
+    assert counts["degrade", "refusal"] == (~guarded.cached & degraded).sum() > 0
+    assert guarded.skips.sum() > 0
+    inner = [node.kind not in {"requests", "end"} for node in found.nodes]
+    assert (into == out)[inner].all()
+    assert (found.source < found.target).all()
+
+
+def test_answers_from_the_cache_are_an_ending_of_their_own(guarded):
+    """They are nobody's answers, and every request still ends once."""
+    found = endings_by_route(guarded)
+    fresh = guarded.cached & (guarded.status == Status.ACCEPTED)
+    assert found.count[:, found.ways.index("from cache")].sum() == fresh.sum()
+    assert found.count.sum() == len(guarded.status)
 
 
 @SLOW

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.summary import Summary
 
 ANSWERED = "answered"
+FROM_CACHE = "from cache"
 POINTS = 201
 """A curve has at most so many points, whatever the number of requests."""
 
@@ -45,11 +46,12 @@ class Curve:
 
 
 def endings_by_route(replay: Replay) -> Endings:
-    """How the requests of each rule end: by which model answered, degraded, error, unobserved."""
+    """How the requests of each rule end: answered by a model or from the cache, or how else."""
     row = np.where(replay.route < 0, len(replay.route_names) - 1, replay.route)
     k = len(replay.model_names)
-    way = np.where(replay.status == Status.ACCEPTED, replay.model, k - 1 + replay.status)
-    others = tuple(s.label for s in Status if s is not Status.ACCEPTED)
+    answered = np.where(replay.cached, k, replay.model)
+    way = np.where(replay.status == Status.ACCEPTED, answered, k + replay.status)
+    others = (FROM_CACHE, *(s.label for s in Status if s is not Status.ACCEPTED))
     return _endings(replay.route_names, replay.model_names + others, row, way)
 
 

@@ -1,24 +1,29 @@
 """Where requests go: from rules to chains, from step to step, to how they end.
 
 The nodes are those of a layered graph without cycles: a model that stands in two chains, or twice
-in one, is a node for each step. What enters a node leaves it.
+in one, is a node for each step. What enters a node leaves it. A step that was skipped, since the
+breaker of its model was open, say, is passed by: links join the steps that did something.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from toolkit.policy.model import ModelStep, Step
+from toolkit.evaluate.breakdown import FROM_CACHE
+from toolkit.policy.model import ModelStep, StaleStep, Step
 from toolkit.schema import Status
 
 if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
 
-NodeKind = Literal["requests", "rule", "chain", "step", "end"]
+NodeKind = Literal["requests", "rule", "chain", "cache", "step", "degrade", "end"]
+_STEP_NAMES = {"stale_cache": "older answer", "message": "message", "refusal": "refusal"}
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,9 @@ class Node:
 
     kind: NodeKind
     name: str
-    """of the rule, chain or model; ``accepted``, ``degraded``, … for an end"""
+    """of the rule, chain or model; what a step without a model gives; ``accepted``, … for an end"""
     part_of: str = ""
-    """chain of a step"""
+    """chain of a step, or of answers from the cache"""
     step: int = 0
     """position of a step in its chain, from 1"""
 
@@ -53,10 +58,6 @@ class Flows:
     """(l,) the step failed and the next one was asked"""
 
 
-def _step_name(step: Step) -> str:
-    return step.model if isinstance(step, ModelStep) else step.degrade.replace("_", " ")
-
-
 def flows(replay: Replay) -> Flows:
     """Count the requests on every link that any took."""
     policy, n = replay.policy, len(replay.status)
@@ -66,33 +67,39 @@ def flows(replay: Replay) -> Flows:
         Node("requests", "requests"),
         *(Node("rule", name) for name in rules),
         *(Node("chain", name) for name in chains),
-        *(Node("step", _step_name(step), name, i + 1) for name, i, step in steps),
+        *(Node("cache", FROM_CACHE, name) for name in chains),
+        *(_step_node(name, i, step) for name, i, step in steps),
         *(Node("end", status.label) for status in Status),
     ]
     first_chain = 1 + len(rules)
-    first_step = first_chain + len(chains)
+    first_cache = first_chain + len(chains)
+    first_step = first_cache + len(chains)
     first_end = first_step + len(steps)
 
     rule = 1 + np.where(replay.route < 0, len(rules) - 1, replay.route).astype(np.intp)
     chain = first_chain + replay.chain.astype(np.intp)
     end = first_end + replay.status.astype(np.intp)
+    start = first_step + replay.plan.chains["start"][replay.chain].astype(np.intp)
 
     # One visit per step that a request called at least once, in the order of the calls.
     calls = replay.attempt_table
-    request = calls.column("request_ix").to_numpy().astype(np.intp)
-    step_of = calls.column("step").to_numpy().astype(np.intp)
+    request, step_of = _columns(calls, "request_ix", "step")
     first_call = np.ones(len(request), np.bool_)
     first_call[1:] = (request[1:] != request[:-1]) | (step_of[1:] != step_of[:-1])
     request, step_of = request[first_call], step_of[first_call]
-    visit = first_step + replay.plan.chains["start"][replay.chain[request]].astype(np.intp) + step_of
+    visit = start[request] + step_of
     begins = np.ones(len(request), np.bool_)
     begins[1:] = request[1:] != request[:-1]
     came_from = np.where(begins, chain[request], np.roll(visit, 1))
-
     last = chain.copy()
     last[request] = visit  # the last assignment of a request wins
-    source = np.concatenate([np.zeros(n, np.intp), rule, came_from, last])
-    target = np.concatenate([rule, chain, visit, end])
+
+    without = _without_a_model(replay, steps, first_cache + chain - first_chain, start - first_step)
+    answered = np.flatnonzero(without >= 0)
+    ended_at = last.copy()
+    ended_at[answered] = without[answered]
+    source = np.concatenate([np.zeros(n, np.intp), rule, came_from, last[answered], ended_at])
+    target = np.concatenate([rule, chain, visit, ended_at[answered], end])
     links, count = np.unique(source * len(nodes) + target, return_counts=True)
     source, target = links // len(nodes), links % len(nodes)
     is_step = np.array([node.kind == "step" for node in nodes])
@@ -106,3 +113,41 @@ def flows(replay: Replay) -> Flows:
         share=count / max(n, 1),
         fallback=is_step[source] & is_step[target],
     )
+
+
+def _step_node(chain: str, i: int, step: Step) -> Node:
+    if isinstance(step, ModelStep):
+        return Node("step", step.model, chain, i + 1)
+    return Node("degrade", _STEP_NAMES[step.degrade], chain, i + 1)
+
+
+def _columns(table: pa.Table, *names: str) -> list[NDArray[np.intp]]:
+    return [table.column(name).to_numpy().astype(np.intp) for name in names]
+
+
+def _without_a_model(
+    replay: Replay,
+    steps: Sequence[tuple[str, int, Step]],
+    from_cache: NDArray[np.intp],
+    start: NDArray[np.intp],
+) -> NDArray[np.intp]:
+    """The node, (n,), at which a request was answered without a model; -1: it was not."""
+    first_step = 1 + len(replay.route_names) + 2 * len(replay.policy.chains)
+    node = np.full(len(replay.status), -1, np.intp)
+    degraded = replay.status == Status.DEGRADED
+    stale = replay.cached & degraded
+    node[replay.cached & ~degraded] = from_cache[replay.cached & ~degraded]
+    # A message ends its chain, so it is the last step.
+    messages = np.flatnonzero(degraded & ~stale)
+    node[messages] = first_step + replay.plan.chains["end"][replay.chain[messages]] - 1
+    # An older answer comes from the first step of that kind after the last one that was tried.
+    if stale.any():
+        tried = np.full(len(node), -1, np.intp)
+        for table in (replay.attempt_table, replay.skip_table):
+            np.maximum.at(tried, *_columns(table, "request_ix", "step"))
+        kinds = np.array([isinstance(step, StaleStep) for _, _, step in steps])
+        following = np.append(np.where(kinds, np.arange(len(steps)), len(steps)), len(steps))
+        following = np.minimum.accumulate(following[::-1])[::-1]  # first such step from here on
+        rows = np.flatnonzero(stale)
+        node[rows] = first_step + following[start[rows] + tried[rows] + 1]
+    return node

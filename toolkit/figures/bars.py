@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from toolkit.evaluate.breakdown import ANSWERED, Endings
+from toolkit.evaluate.breakdown import ANSWERED, FROM_CACHE, Endings
 from toolkit.evaluate.format import count, percent, usd_per_1k
 from toolkit.figures import theme
 
@@ -32,6 +32,8 @@ def endings_figure(
         colour: str | list[str] | None = theme.STATUS.get(way) or colours.get(way)
         if way == ANSWERED:
             colour = [colours.get(name, theme.NEUTRAL) for name in endings.names]
+        if way == FROM_CACHE:
+            colour = theme.CACHED
         fig.add_trace(
             go.Bar(
                 y=places,

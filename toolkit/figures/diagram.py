@@ -13,7 +13,13 @@ from toolkit.figures import theme
 
 ROW = 52
 """Height per node of the fullest layer, pixels."""
-_NODE = {"requests": theme.NEUTRAL, "rule": theme.POLICY, "chain": "#6E7F8D"}
+_NODE = {
+    "requests": theme.NEUTRAL,
+    "rule": theme.POLICY,
+    "chain": "#6E7F8D",
+    "cache": theme.CACHED,
+    "degrade": theme.DEGRADED,
+}
 
 
 def policy_figure(
@@ -82,7 +88,7 @@ def _link(flows: Flows, j: int, colours: Mapping[str, str]) -> str:
     if target.kind == "end" and target.name != "accepted":
         return theme.faded(theme.STATUS[target.name], 0.5)
     for node in (source, target):
-        if node.kind == "step":
+        if node.kind in {"step", "cache", "degrade"}:
             return theme.faded(_colour(node, colours), 0.35)
     return theme.faded(theme.NEUTRAL, 0.25)
 
@@ -92,6 +98,8 @@ def _words(node: Node, n: int, flows: Flows) -> str:
         "requests": "all requests",
         "rule": f"rule {node.name}" if node.name != "default" else "no rule matched: default",
         "chain": f"chain {node.name}",
+        "cache": f"answered from the cache, chain {node.part_of}",
+        "degrade": f"{node.name}, step {node.step} of {node.part_of}",
         "step": f"{node.name}, step {node.step} of {node.part_of}",
         "end": f"ended {node.name}",
     }[node.kind]

@@ -15,16 +15,16 @@ from toolkit.ui.parts import Part, into, part_fields, switched
 _KINDS = {"exact": "the same request", "semantic": "similar requests"}
 _THRESHOLD = Part(
     "threshold",
-    "As alike as",
+    "At least this alike",
     "Least likeness of two prompts that share an answer, 0.5 to 1: the higher, the fewer wrong "
     "answers (cosine similarity of embeddings).",
     0.01,
 )
 _AGES = (
-    Part("ttl_s", "Fresh for, seconds", "Older answers are not given (time to live).", 600.0),
+    Part("ttl_s", "Fresh for, s", "Older answers are not given (time to live).", 600.0),
     Part(
         "stale_if_error_s",
-        "Longer after a failure, seconds",
+        "Longer on failure, s",
         "How much longer a chain's step «older answer» may use it (stale if error).",
         3600.0,
     ),
@@ -35,7 +35,7 @@ _AGES = (
         1000,
     ),
     Part("cost_usd", "A look-up costs, USD", "Found or not, such as for embedding.", 0.00001),
-    Part("latency_s", "A look-up takes, seconds", "Found or not.", 0.01),
+    Part("latency_s", "A look-up takes, s", "Found or not.", 0.01),
 )
 
 

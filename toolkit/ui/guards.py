@@ -12,6 +12,8 @@ Place = tuple[str | int, ...]
 FIRST_LIMIT_PER_MIN = 600
 FIRST_ROOM = 100
 """What a limit begins with: loose, so that switching it on is no outage of its own."""
+NOBODY = "(all alike)"
+"""Instead of a column."""
 DAY_S = 86_400
 
 
@@ -43,6 +45,13 @@ def set_hedge(policy: Policy, chain: str, i: int, after_s: float | None) -> Poli
     return set_part(policy, (*step, "after_s"), after_s)
 
 
+def hedge_with(policy: Policy, chain: str, i: int, model: str) -> Policy:
+    """Which model the second call of step ``i`` goes to; the step's own is not written."""
+    step: Place = ("chains", chain, "steps", i)
+    asked = policy.chains[chain].to_data()["steps"][i]["model"]
+    return set_part(policy, (*step, "hedge", "model"), None if model == asked else model)
+
+
 def use_cache(policy: Policy, on: bool) -> Policy:
     """Begin a cache, or take it away with the steps that look into it."""
     if on:
@@ -57,13 +66,13 @@ def use_cache(policy: Policy, on: bool) -> Policy:
     return edited(policy, change)
 
 
-def set_priority(policy: Policy, column: str | None) -> Policy:
-    """The column whose values have limits of their own when requests are turned away."""
+def set_priority(policy: Policy, column: str) -> Policy:
+    """The column whose values have room of their own; `NOBODY`: all requests have the same."""
 
     def change(data: dict[str, Any]) -> None:
         data["shedding"].pop("limits", None)
         data["shedding"].pop("priority_by", None)
-        if column is not None:
+        if column != NOBODY:
             data["shedding"]["priority_by"] = column
 
     return edited(policy, change)

@@ -15,8 +15,8 @@ from toolkit.ui.parts import Part, into, number_field
 from toolkit.ui.text import bold, literal
 
 _WINDOW = Part(
-    "Longest prompt, tokens",
     "context_window_tokens",
+    "Longest prompt, tokens",
     "A request with more input tokens is not sent here, but to the next step (context window).",
     step=1000.0,
     empty="no limit",

@@ -53,7 +53,7 @@ def switched(
         return set_part(policy, place, begin if on else None)
 
     key = f"{dotted(place)}.switch"
-    form.switch(label, key, now is not None, change or put, help=why if words else None)
+    form.switch(label, key, now is not None, change or put, help=why if now is not None else None)
     if not words and now is None:
         st.caption(why)
     elif words:
@@ -68,7 +68,9 @@ def part_fields(form: Form, place: Place, now: Written, parts: Sequence[Part]) -
             number_field(form, (*place, part.name), getattr(now, part.name, None), part)
 
 
-def number_field(form: Form, place: Place, value: float | None, part: Part) -> None:
+def number_field(
+    form: Form, place: Place, value: float | None, part: Part, disabled: bool = False
+) -> None:
     """One number; emptied, it is what it is where the file says nothing."""
     whole = isinstance(part.step, int)
     with st.container(gap="xsmall"):
@@ -82,4 +84,5 @@ def number_field(form: Form, place: Place, value: float | None, part: Part) -> N
             format="%d" if whole else "%.9g",
             help=part.help,
             placeholder=part.empty,
+            disabled=disabled,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from toolkit.evaluate.protection import with_recommended
 from toolkit.policy.model import Breaker, Limits, Model, RetryBudget, Shedding
 from toolkit.policy.words import (
     breaker_in_words,
@@ -107,7 +108,6 @@ _DAILY = Part(
     1.0,
     "no limit",
 )
-_EVERYBODY = "all alike"
 
 
 def protection_form(form: Form, columns: Sequence[rows.Column]) -> None:
@@ -116,6 +116,16 @@ def protection_form(form: Form, columns: Sequence[rows.Column]) -> None:
         "What keeps one failing model, a flood of requests or a bill from becoming an outage. "
         "Each part is off until you switch it on."
     )
+    if with_recommended(form.policy) != form.policy:
+        form.button(
+            "Switch on what is recommended",
+            "recommended",
+            with_recommended,
+            "shield",
+            type="secondary",
+            help="A pause for each model while it keeps failing, and a limit to retries "
+            "(circuit breakers, retry budget).",
+        )
     for k, (name, model) in enumerate(form.policy.models.items()):
         label = f"{bold(name)}: {literal(_told(model) or 'asked whatever happens')}"
         with st.expander(label, expanded=k == 0, key=f"guards{k}"):
@@ -124,10 +134,12 @@ def protection_form(form: Form, columns: Sequence[rows.Column]) -> None:
         _budget(form, form.policy.retry_budget)
     with st.container(border=True):
         _shedding(form, form.policy.shedding, columns)
+    with st.container(border=True), st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(width=240):
+            number_field(form, (_DAILY.name,), form.policy.daily_cost_usd, _DAILY)
+        st.caption("So that neither a fault nor a rush costs more than you planned.")
     with st.container(border=True):
         cache_form(form, form.policy.cache, columns)
-    with st.container(width=260):
-        number_field(form, (_DAILY.name,), form.policy.daily_cost_usd, _DAILY)
 
 
 def _told(model: Model) -> str:
@@ -206,10 +218,9 @@ def _shedding(form: Form, shedding: Shedding | None, columns: Sequence[rows.Colu
         form.choice(
             "Less room for some, by",
             "shedding.priority_by",
-            shedding.priority_by,
-            [None, *values],
+            shedding.priority_by or guards.NOBODY,
+            [guards.NOBODY, *values],
             guards.set_priority,
-            format_func=lambda name: _EVERYBODY if name is None else name,
             help="A column whose values have room of their own: the least important are turned "
             "away first (priority).",
         )

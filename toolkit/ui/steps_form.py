@@ -89,14 +89,15 @@ def _step(form: Form, chain: str, i: int, n: int, step: Step) -> None:
 def _model_step(form: Form, chain: str, i: int, step: ModelStep) -> DeltaGenerator:
     place: Place = ("chains", chain, "steps", i)
     key, models = dotted(place), list(form.policy.models)
-    hedged = [3] if step.hedge is not None else []
-    widths = [4, 2, 2, 2, 2, *hedged, 2]
+    hedged = [6] if step.hedge is not None else []
+    widths = [7, 4, 4, 4, 5, *hedged, 4]
     fields = st.columns(widths, vertical_alignment="bottom")
     with fields[0]:
         form.choice(f"{i + 1}. Ask", f"{key}.model", step.model, models, into((*place, "model")))
     for field, part in zip(fields[1:4], _STEP, strict=True):
         with field:
-            number_field(form, (*place, part.name), getattr(step, part.name), part)
+            idle = part.name == "backoff_s" and not step.retries
+            number_field(form, (*place, part.name), getattr(step, part.name), part, idle)
     with fields[4]:
         form.number(
             "Second call, s",
@@ -113,10 +114,9 @@ def _model_step(form: Form, chain: str, i: int, step: ModelStep) -> DeltaGenerat
             form.choice(
                 "Second call to",
                 f"{key}.hedge.model",
-                step.hedge.model,
-                [None, *models],
-                into((*place, "hedge", "model")),
-                format_func=lambda name: "the same" if name is None else name,
+                step.hedge.model or step.model,
+                models,
+                lambda p, name: guards.hedge_with(p, chain, i, name),
             )
     return fields[-1]
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from toolkit.evaluate.format import percent, percent_interval
+from toolkit.policy.model import ModelStep
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
+
+_GIVEN = {
+    "stale_cache": "an older answer",
+    "message": "a message",
+    "refusal": "a refusal",
+}
 
 
 def traffic(view: View) -> str:
@@ -16,12 +23,22 @@ def traffic(view: View) -> str:
     answers = ", ".join(f"{bold(name)} {literal(percent(share))}" for share, name in models[:4])
     ends = [f"{literal(percent_interval(s.fallback_rate))} fail over to another step"]
     if s.degraded_rate.value:
-        ends.append(f"{literal(percent_interval(s.degraded_rate))} end with a message")
+        told = _without_a_model(view)
+        ends.append(f"{literal(percent_interval(s.degraded_rate))} end with {told}")
     ends.append(f"{literal(percent_interval(s.error_rate))} end in an error")
+    if s.cache_hit_rate > 0:
+        ends.append(f"{literal(percent(s.cache_hit_rate))} are answered from the cache")
     if s.unobserved:
         ends.append(f"{s.unobserved:,} of {s.requests:,} are unobserved")
     asked = f"Answered by {answers}." if answers else "No model answers."
     return f"#### {bold(view.name)}: {', '.join(ends)}. {asked}".replace(" %", "\u00a0%")
+
+
+def _without_a_model(view: View) -> str:
+    """What the policy's chains give where no model answered."""
+    steps = [step for chain in view.policy.chains.values() for step in chain.steps]
+    kinds = {step.degrade for step in steps if not isinstance(step, ModelStep)}
+    return " or ".join(words for kind, words in _GIVEN.items() if kind in kinds)
 
 
 def outcome(view: View) -> str:
