@@ -10,8 +10,11 @@ from toolkit.figures.bars import cost_figure, endings_figure
 from toolkit.figures.categories import category_figure
 from toolkit.figures.diagram import policy_figure
 from toolkit.figures.frontier import frontier_figure
+from toolkit.figures.goodput import goodput_figure
 from toolkit.figures.intervals import comparison_figure, summary_figure
 from toolkit.figures.latency import latency_figure
+from toolkit.figures.pulse import pulse_figure
+from toolkit.figures.timeline import timeline_figure
 from toolkit.figures.waterfall import waterfall_figure
 
 if TYPE_CHECKING:
@@ -25,10 +28,13 @@ __all__ = [
     "cost_figure",
     "endings_figure",
     "frontier_figure",
+    "goodput_figure",
     "latency_figure",
     "policy_figure",
+    "pulse_figure",
     "replay_figure",
     "summary_figure",
+    "timeline_figure",
     "waterfall_figure",
 ]
 

@@ -17,7 +17,7 @@ MOST_LANES = 6
 MOST_NAMED = 2
 BREAKER = {
     "open": ("breaker open", theme.faded(theme.ERROR, 0.7)),
-    "half_open": ("breaker half-open", theme.DEGRADED),
+    "half_open": ("half-open", theme.DEGRADED),
 }
 
 
@@ -63,10 +63,13 @@ def fault_lanes(fig: go.Figure, spans: Sequence[Span], unit: Clock, axis: str, e
 
 
 def _fault(span: Span) -> str:
-    """What goes wrong, and where if that is short."""
-    if len(span.models) > MOST_NAMED:
-        return f"{span.label} ({len(span.models)} models)"
-    return f"{span.label} ({', '.join(span.models)})" if span.models else span.label
+    """What goes wrong and where, in few words: there is little room."""
+    if not span.models:
+        return span.label
+    last = span.label.rsplit(" ", 1)[-1]
+    what = last if last in {"withdrawn", "flapping"} else span.label.partition(" of ")[0]
+    many = f"{len(span.models)} models"
+    return f"{what}: {', '.join(span.models) if len(span.models) <= MOST_NAMED else many}"
 
 
 def _fault_words(span: Span, unit: Clock) -> str:

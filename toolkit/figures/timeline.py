@@ -23,12 +23,12 @@ from toolkit.figures.lanes import BREAKER, axis_key, breaker_lanes, fault_lanes,
 if TYPE_CHECKING:
     from toolkit.evaluate.timeline import Band, Timeline
 
-PANEL, LANE, FAULT, TITLE, GAP, AXIS = 150, 15, 20, 26, 5, 46
+PANEL, LANE, FAULT, TITLE, GAP, AXIS = 150, 15, 20, 28, 5, 46
 """Heights, pixels."""
 ENDINGS = (
     ("accepted", "answered", theme.faded(theme.ACCEPTED, 0.5)),
-    ("cached", "from the cache", "#86B6D9"),
-    ("degraded", "message or stale answer", theme.DEGRADED),
+    ("cached", "from cache", "#86B6D9"),
+    ("degraded", "degraded", theme.DEGRADED),
     ("failed", "failed", theme.ERROR),
     ("unobserved", "unobserved", theme.faded(theme.UNOBSERVED, 0.35)),
 )

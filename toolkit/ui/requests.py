@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,20 +14,38 @@ from toolkit.figures import waterfall_figure
 from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID, Status
 from toolkit.ui.charts import picture
 from toolkit.ui.text import bold, csv, file_name, literal
-from toolkit.ui.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from toolkit.engine.replay import Replay
 
 MOST = 2_000
 """Rows that the screen shows; the download has all."""
 _FILTERS = {"status": "How it ended", "route": "Rule", "model": "Answered by"}
 
 
+class Replayed(Protocol):
+    """A policy that was replayed."""
+
+    @property
+    def replay(self) -> Replay:
+        """Its result."""
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """The colour of each of its models."""
+
+
 @st.fragment
-def request_browser(view: View) -> None:
-    """Filters, the table, and the trace of the chosen row; reruns alone."""
-    table = _table(view)
+def request_browser(view: Replayed, part: NDArray[np.bool_] | None = None) -> None:
+    """Filters, the table, and the trace of the chosen row; reruns alone.
+
+    ``part`` (n,) says which requests there are to choose from; None: all.
+    """
+    replay = view.replay
+    table = _table(replay, part)
     kept = _filtered(table)
     found = kept.slice(0, MOST).to_pandas()
     note = f"{count(kept.num_rows)} of {count(table.num_rows)} requests"
@@ -40,7 +58,7 @@ def request_browser(view: View) -> None:
         st.download_button(
             "CSV",
             lambda: csv(kept.to_pandas()),
-            file_name=f"{file_name('detour', view.dataset.name, view.policy.policy)}.csv",
+            file_name=f"{file_name('detour', replay.dataset.name, replay.policy.policy)}.csv",
             mime="text/csv",
             key="csv-requests",
             type="tertiary",
@@ -57,14 +75,16 @@ def request_browser(view: View) -> None:
         trace_panel(view, str(found[REQUEST_ID].iloc[chosen]))
 
 
-def _table(view: View) -> pa.Table:
+def _table(replay: Replay, part: NDArray[np.bool_] | None) -> pa.Table:
     """One row per request: how it ended, then what it was; the most eventful ones first."""
-    results, requests = view.replay.to_arrow(), view.dataset.requests
+    results, requests = replay.to_arrow(), replay.dataset.requests
     for name in (CATEGORY, PROMPT):
         if name in requests.column_names:
             results = results.append_column(name, requests.column(name))
-    status = view.replay.status
-    eventful = np.lexsort((-view.replay.attempts, -np.where(status == Status.ERROR, 9, status)))
+    status = replay.status
+    eventful = np.lexsort((-replay.attempts, -np.where(status == Status.ERROR, 9, status)))
+    if part is not None:
+        eventful = eventful[part[eventful]]
     return results.take(pa.array(eventful))
 
 
@@ -132,9 +152,9 @@ def _rows(found: pd.DataFrame) -> int:
     return rows[0] if rows and rows[0] < len(found) else 0
 
 
-def trace_panel(view: View, request_id: str) -> None:
+def trace_panel(view: Replayed, request_id: str) -> None:
     """One request: its attempts in words and over time, the prompt, the answers."""
-    trace = view.replay.trace(request_id)
+    dataset, trace = view.replay.dataset, view.replay.trace(request_id)
     st.markdown(f"**What happened to** {bold(request_id)}")
     facts = [
         trace.status,
@@ -146,14 +166,14 @@ def trace_panel(view: View, request_id: str) -> None:
     st.text(trace.words)
     if trace.attempts:
         picture(waterfall_figure(trace, view.colours), "waterfall")
-    row = view.dataset.column(REQUEST_ID).index(request_id).as_py()
-    if PROMPT in view.dataset.requests.column_names:
-        prompt = view.dataset.column(PROMPT)[row].as_py()
+    row = dataset.column(REQUEST_ID).index(request_id).as_py()
+    if PROMPT in dataset.requests.column_names:
+        prompt = dataset.column(PROMPT)[row].as_py()
         st.caption("Prompt")
         st.code(prompt or "(none)", language=None, wrap_lines=True, height=_height(prompt))
     answered = dict.fromkeys(a.model for a in trace.attempts if not a.error_type)
     for name in answered:
-        answer = view.dataset.answer(row, view.policy.log_name(name))
+        answer = dataset.answer(row, view.replay.policy.log_name(name))
         if answer is not None:
             st.caption(f"Answer of {bold(name)}, as logged")
             st.code(answer or "(empty)", language=None, wrap_lines=True, height=_height(answer))

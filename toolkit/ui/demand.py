@@ -1,0 +1,71 @@
+"""Long work that runs when someone asks for it, with a progress bar and a way to stop it.
+
+Results are kept for all sessions. They are not behind ``st.cache_resource``, because what is
+cached there may not draw a progress bar that stands outside.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+"""Called with how much is done, of how much."""
+MOST_KEPT = 24
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> OrderedDict[object, object]:
+    return OrderedDict()
+
+
+def on_demand(
+    name: str,
+    key: object,
+    label: str,
+    wait: str,
+    work: Callable[[Progress | None], Result],
+    measured: bool = True,
+) -> Result | None:
+    """The result of ``work``; None while nobody has asked for it, and a button to do so.
+
+    ``key`` tells one result from another; ``name`` is that of the place on the page. Work that
+    does not tell how far it is, not ``measured``, shows the time it takes instead of a bar.
+    """
+    kept = _kept()
+    if (name, key) in kept:
+        kept.move_to_end((name, key))
+        return kept[name, key]  # type: ignore[return-value]
+    asked = f"asked-{name}"
+    if st.session_state.get(asked) != key:
+        st.button(
+            label,
+            key=f"ask-{name}",
+            icon=":material/play_arrow:",
+            on_click=st.session_state.update,
+            args=({asked: key},),
+        )
+        return None
+    place = st.empty()
+    with place.container():
+        st.button("Cancel", key=f"stop-{name}", on_click=st.session_state.pop, args=(asked, None))
+        if measured:
+            bar = st.progress(0.0, wait)
+            result = work(lambda done, of: _show(bar, done / of, wait))
+        else:
+            with st.spinner(wait, show_time=True):
+                result = work(None)
+    place.empty()
+    kept[name, key] = result
+    while len(kept) > MOST_KEPT:
+        kept.popitem(last=False)
+    return result
+
+
+def _show(bar: DeltaGenerator, share: float, wait: str) -> None:
+    bar.progress(share, wait)
