@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from toolkit.cli.app import DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
-from toolkit.cli.scenarios import ArrivalsArg, ScenarioArg, in_words, scenario_of, to_dict
-from toolkit.cli.text import blocks, comparison_text, summary_text, table, title
+from toolkit.cli.scenarios import ArrivalsArg, ScenarioArg, scenario_of, to_dict
+from toolkit.cli.text import comparison_text, summary_text, table
 from toolkit.errors import PolicyError
 
 
@@ -58,11 +58,9 @@ def replay_command(
 
     world = scenario_of(scenario, arrivals)
     summary = replay(load_policy(policy), load_dataset(dataset), seed, world).summary()
-    result, text = summary.to_dict(), summary_text(summary)
-    if world is not None:
-        result["scenario"] = to_dict(world)
-        text = blocks(text, title(f"Scenario {world.scenario}"), in_words(result["scenario"]))
-    show(result, text, as_json=as_json)
+    named = {} if world is None else {"scenario": to_dict(world)}
+    # The text tells it among the assumptions.
+    show({**summary.to_dict(), **named}, summary_text(summary), as_json=as_json)
 
 
 @app.command("compare")

@@ -34,7 +34,7 @@ def scenarios_command(
     if scenario is not None:
         row = to_dict(load_scenario(scenario))
         head = title(f"{row['name']}: {row['description']}" if row["description"] else row["name"])
-        text = blocks(head, in_words(row))
+        text = blocks(head, notes([row["arrivals"], *row["faults"]]))
         show({"scenarios": [row]}, text, as_json=as_json)
         return
     rows = []
@@ -61,11 +61,6 @@ def to_dict(scenario: Scenario) -> dict[str, Any]:
         "arrivals": arrivals_in_words(scenario.arrivals),
         "faults": [fault_in_words(fault) for fault in scenario.faults],
     }
-
-
-def in_words(scenario: dict[str, Any]) -> str:
-    """What happens, as a list of sentences."""
-    return notes([scenario["arrivals"], *scenario["faults"]])
 
 
 def scenario_of(name: str | None, arrivals: Path | None) -> Scenario | None:
