@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [(m[1], m[2]) for m in FENCE.finditer(README)]
-SHOWN = re.findall(r"^\| `([a-z]+)", README.partition("\n## From Python")[0], re.MULTILINE)
+SHOWN = re.findall(r"^\| `([a-z-]+)", README.partition("\n## From Python")[0], re.MULTILINE)
 COMMANDS = sorted(get_command(app).commands)
 
 
