@@ -359,6 +359,26 @@ def test_a_scenario_is_told_among_the_assumptions():
     assert not any("scenario" in line or "arrive" in line for line in calm)
 
 
+def test_a_call_given_up_is_no_error_of_its_model():
+    """The slow call of a hedged pair was not waited for, so nobody knows how it would have ended."""
+    policy = chain("a", "b").with_value("chains.only.steps.0.hedge", {"after_s": 1, "model": "b"})
+    one = replay(policy, log(np.ones((10, 2)), latency_s=[[9.0, 0.5]]))
+    parts = one.summary().by_model
+    assert (parts["a"].calls, parts["b"].requests) == (10, 10)
+    assert parts["a"].call_error_rate.n == 0
+    assert parts["b"].call_error_rate.value == 0
+    assert any("given up is billed" in line for line in one.summary().assumptions)
+
+
+def test_results_draw_themselves():
+    """An incident as its timeline, loads as their curve."""
+    data = log(np.ones((10, 2)))
+    found = incident(chain("a", "b"), data, scenario(outage()))
+    loads = goodput(chain("a"), data, scenario(arrivals={"per_s": 1, "for_s": 5}), (1, 2))
+    assert len(found.figure().data) > 2
+    assert len(loads.figure().data) > 2
+
+
 def retrying(**values):
     """One model with a short patience and many retries."""
     return Policy.model_validate(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from toolkit.evaluate import as_json
 from toolkit.evaluate.intervals import Bootstrap, Estimate, Floats, Ints, Metric, Rows
 from toolkit.evaluate.quantiles import quantiles
-from toolkit.schema import CATEGORY, Status
+from toolkit.schema import CATEGORY, ErrorType, Status
 
 if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
@@ -58,7 +58,7 @@ class ModelSlice:
     calls: int
     """made to it, retries too"""
     call_error_rate: Estimate
-    """of its calls"""
+    """of its calls, without those that were given up for a faster one"""
     cost_usd_per_1k_calls: Estimate
     latency_mean_s: Estimate
     """of a call"""
@@ -96,7 +96,7 @@ def by_model(replay: Replay, boot: Bootstrap) -> dict[str, ModelSlice]:
     request, column = request[rows], _columns(calls, rows)
     code = column["model"]
     errors, cost, latency = Rows(boot, request, code, k).means(
-        Metric((column["error"] != 0).astype(float), fraction=True),
+        Metric(_failed(column["error"]), fraction=True),
         Metric(column["cost_usd"]),
         Metric(column["latency_s"]),
     )
@@ -117,6 +117,11 @@ def by_model(replay: Replay, boot: Bootstrap) -> dict[str, ModelSlice]:
         )
         for j, name in enumerate(names)
     }
+
+
+def _failed(error: Ints) -> Floats:
+    """1 for a call that failed, else 0; NaN where nobody waited to see."""
+    return np.where(error == ErrorType.CANCELLED, np.nan, error != ErrorType.NONE)
 
 
 def by_route(replay: Replay, boot: Bootstrap) -> dict[str, Slice]:
