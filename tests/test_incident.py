@@ -360,7 +360,7 @@ def test_a_scenario_is_told_among_the_assumptions():
 
 
 def test_a_call_given_up_is_no_error_of_its_model():
-    """The slow call of a hedged pair was not waited for, so nobody knows how it would have ended."""
+    """The slow call of a hedged pair was not waited for: nobody knows how it would have ended."""
     policy = chain("a", "b").with_value("chains.only.steps.0.hedge", {"after_s": 1, "model": "b"})
     one = replay(policy, log(np.ones((10, 2)), latency_s=[[9.0, 0.5]]))
     parts = one.summary().by_model
