@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from toolkit.cache import similar
 from toolkit.cache.embeddings import embed
-from toolkit.cache.keys import cache_keys, normalised, references
+from toolkit.cache.keys import cache_keys, references
 from toolkit.cache.similar import MOST_NEIGHBOURS, neighbours
+from toolkit.cache.texts import normalised
 from toolkit.errors import DataError, PolicyError
 from toolkit.policy.model import Cache
 
@@ -65,6 +66,8 @@ def test_texts_are_normalised(one, other):
         ('[{"a": 1, "a": 2}]', '[{"a": 2}]'),
         ('[{"role": "user", "content": "a"}]', '[{"role": "system", "content": "a"}]'),
         ("[" * 100_000, "[" * 100_001),
+        ('{"a":' * 600 + "1" + "}" * 600, '{"a":' * 600 + "2" + "}" * 600),
+        ('[{"role": "user", "content": "\\ud800"}]', '[{"role": "user", "content": "?"}]'),
     ],
 )
 def test_what_differs_is_kept_apart(one, other):
@@ -275,13 +278,22 @@ def test_vectors_go_with_the_table():
 
 def test_vectors_do_not_depend_on_the_batch():
     """A text has one vector, of unit length, alone or among others; an empty text has none."""
-    texts = ["a", "What is the capital of France?", "", "  ", "long " * 500, "\0", "日本語"]
+    texts = [
+        "a",
+        "What is the capital of France?",
+        "",
+        "  ",
+        "long " * 500,
+        "\0",
+        "日本語",
+        "\ud800",
+    ]
     together = embed(texts)
     alone = np.vstack([embed([text]) for text in texts])
     assert together.dtype == np.float32
     assert np.abs(together - alone).max() < 1e-6
     lengths = np.linalg.norm(together, axis=1)
-    assert np.allclose(lengths, [1, 1, 0, 0, 1, 1, 1], atol=1e-6)
+    assert np.allclose(lengths, [1, 1, 0, 0, 1, 1, 1, 1], atol=1e-6)
     assert embed([]).shape == (0, 256)
 
 

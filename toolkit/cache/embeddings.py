@@ -25,7 +25,8 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         return vectors
     model = _model()
     for i, text in enumerate(texts):
-        tokens = model.tokenizer.encode(text, add_special_tokens=False).ids
+        safe = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+        tokens = model.tokenizer.encode(safe, add_special_tokens=False).ids
         if text.strip() and tokens:
             mean = model.embedding[tokens].mean(axis=0, dtype=np.float64)
             vectors[i] = mean / (np.linalg.norm(mean) or 1.0)

@@ -1,16 +1,12 @@
 """Which requests ask the same, as numbers.
 
 Two requests have one key where their scope columns are equal to the letter (so that nothing is
-ever shared between tenants) and their key columns are equal once normalised: Unicode NFC, no white
-space around, one space for a run of it; and a list of messages, or any other JSON object or list of
-objects, in canonical form. A missing value is a value of its own.
+ever shared between tenants) and their key columns are equal in normal form. A missing value is a
+value of its own.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import unicodedata
 import weakref
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
@@ -20,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from toolkit.cache.texts import UNTIDY, canonical, tidy
 from toolkit.errors import PolicyError, Problem, did_you_mean
 from toolkit.policy.model import Cache
 from toolkit.schema import PROMPT
@@ -31,9 +28,6 @@ FURTHER = ("system", "tools", "parameters")
 """Columns that belong to the key, where there, beside the prompt."""
 UNCACHED = -1
 """Key of a request that no answer is kept for: it has no prompt."""
-
-_UNTIDY = r"^[\s\[{]|\s$|\s\s|[\t\n\v\f\r\x1c-\x1f]|[^\x00-\x7f]"
-"""Texts that normalising may change; Unicode's further white space is beyond ASCII."""
 
 Kept = TypeVar("Kept")
 
@@ -161,89 +155,15 @@ def grouped(codes: list[NDArray[np.int64]], n: int) -> NDArray[np.int64]:
     return result
 
 
-def normalised(value: Any, *, exact: bool = False) -> Hashable:
-    """One value as keys compare it: texts and JSON as text, None for a missing value.
-
-    ``exact`` leaves texts as they are.
-    """
-    if isinstance(value, str):
-        return value if exact else _text(value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, dict | list | tuple):
-        return _canonical(_tidy_json(value))
-    return type(value).__name__, value  # else 1, True and 1.0 would be one value
-
-
-def wording(prompt: str) -> str:
-    """What a prompt says: the contents, where it is a list of messages."""
-    said = _json(prompt)
-    if not isinstance(said, list) or not all("role" in message for message in said):
-        return prompt
-    parts = []
-    for message in said:
-        content = message.get("content")
-        blocks = content if isinstance(content, list) else [content]
-        for block in blocks:
-            text = block.get("text") if isinstance(block, dict) else block
-            if isinstance(text, str):
-                parts.append(text)
-    return "\n".join(parts)
-
-
 def _tidied(values: pa.Array) -> pa.Array | None:
     """The normalised texts; None if all of them are normal already."""
-    untidy = np.flatnonzero(
-        pc.match_substring_regex(values, _UNTIDY).to_numpy(zero_copy_only=False)
-    )
+    untidy = np.flatnonzero(pc.match_substring_regex(values, UNTIDY).to_numpy(zero_copy_only=False))
     if not len(untidy):
         return None
     mask = np.zeros(len(values), np.bool_)
     mask[untidy] = True
-    texts = [_text(text) for text in values.take(pa.array(untidy)).to_pylist()]
+    texts = [tidy(text) for text in values.take(pa.array(untidy)).to_pylist()]
     return pc.replace_with_mask(values, pa.array(mask), pa.array(texts, values.type))
-
-
-def _text(text: str) -> str:
-    found = _json(text)
-    return _tidy(text) if found is None else _canonical(_tidy_json(found))
-
-
-def _tidy(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
-
-
-def _json(text: str) -> Any:
-    """The JSON object or list of objects that a text is; None for any other text."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        found = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        return None
-    objects = found if isinstance(found, list) else [found]
-    return found if objects and all(isinstance(one, dict) for one in objects) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key twice: which one counts is not for us to say")
-    return found
-
-
-def _tidy_json(value: Any) -> Any:
-    if isinstance(value, str):
-        return _tidy(value)
-    if isinstance(value, dict):
-        return {str(name): _tidy_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_tidy_json(item) for item in value]
-    return value
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
@@ -253,7 +173,7 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     if pa.types.is_nested(column.type):
-        texts = [None if v is None else _canonical(_tidy_json(v)) for v in column.to_pylist()]
+        texts = [None if v is None else canonical(v) for v in column.to_pylist()]
         return pa.array(texts, pa.large_string())
     if pa.types.is_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())  # one array may then hold any length of text

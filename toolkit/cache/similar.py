@@ -21,9 +21,8 @@ from toolkit.cache.keys import (
     codes_of,
     columns_of,
     grouped,
-    normalised,
-    wording,
 )
+from toolkit.cache.texts import normalised, wording
 from toolkit.errors import DataError
 from toolkit.policy.model import Cache
 from toolkit.schema import PROMPT

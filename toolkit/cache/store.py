@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.cache.embeddings import DIMENSIONS
-from toolkit.cache.keys import FURTHER, TENANT, columns_of, normalised
+from toolkit.cache.keys import FURTHER, TENANT, columns_of
 from toolkit.cache.similar import MOST_NEIGHBOURS, SLACK, similarities, vector
+from toolkit.cache.texts import normalised
 from toolkit.policy.model import Cache
 from toolkit.schema import PROMPT
 
