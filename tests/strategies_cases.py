@@ -209,9 +209,9 @@ def _cache(rnd: random.Random, kind: str) -> dict[str, Any]:
     cache = {
         "kind": kind,
         "threshold": rnd.choice([0.5, 0.9, 1.0]),
-        "ttl_s": rnd.choice([1.0, 2.0, 8.0]),
+        "ttl_s": rnd.choice([1.0, 4.0, 16.0]),
         "stale_if_error_s": rnd.choice([0.0, 2.0, 60.0]),
-        "max_entries": rnd.choice([1, 2, 3, 100]),
+        "max_entries": rnd.choice([1, 2, 2, 3, 100]),
         "latency_s": rnd.choice([0.0, 0.25]),
         "cost_usd": rnd.choice([0.0, 1 / 1024]),
     }
