@@ -17,7 +17,7 @@ from toolkit.logs.datasets import dataset_from_frame
 from toolkit.policy.check import check
 from toolkit.policy.conditions import Condition
 from toolkit.policy.loading import load_policy, parse_policy
-from toolkit.ui import drafts, files, rows
+from toolkit.ui import drafts, files, guards, rows
 from toolkit.ui.starter import starter
 from toolkit.ui.text import csv, file_name, literal
 
@@ -125,6 +125,84 @@ def test_steps_come_go_and_change_places(policy):
     with pytest.raises(PolicyError, match=r"chains\.strong"):
         drafts.remove_step(policy, "strong", 0)
     assert drafts.add_message(policy, "strong").chains["strong"].steps[-1].degrade == "message"
+
+
+def test_last_resorts_stand_behind_the_models(policy):
+    """Older answers go before a last message, further models before both."""
+    cached = guards.use_cache(policy, on=True)
+    more = drafts.add_step(drafts.add_stale(cached, "cheap_first"), "cheap_first")
+    steps = [step.to_data() for step in more.chains["cheap_first"].steps]
+    assert [s.get("model") or s["degrade"] for s in steps] == [
+        "small",
+        "large",
+        "small",
+        "stale_cache",
+        "message",
+    ]
+    refusal = drafts.add_message(policy, "strong", "refusal").chains["strong"].steps[-1]
+    assert refusal.degrade == "refusal"
+    with pytest.raises(PolicyError, match="no cache to look into"):
+        drafts.add_stale(policy, "strong")
+
+
+def test_the_cache_goes_with_the_steps_that_look_into_it(policy):
+    """Switching it off leaves a valid policy: the one before it was switched on."""
+    cached = drafts.add_stale(guards.use_cache(policy, on=True), "cheap_first")
+    assert guards.use_cache(cached, on=False) == policy
+
+
+def test_a_second_call_is_set_renamed_and_taken_out(policy):
+    """The step's own model is not written; a renamed or missing model is noticed in it."""
+    hedged = guards.set_hedge(policy, "cheap_first", 0, 1.5)
+    assert hedged.chains["cheap_first"].steps[0].hedge.to_data() == {"after_s": 1.5}
+    other = guards.hedge_with(hedged, "cheap_first", 0, "large")
+    renamed = drafts.rename_model(other, "large", "big")
+    assert renamed.chains["cheap_first"].steps[0].hedge.model == "big"
+    assert guards.set_hedge(other, "cheap_first", 0, 2.0) == other.with_value(
+        "chains.cheap_first.steps.0.hedge.after_s", 2
+    )
+    assert guards.hedge_with(other, "cheap_first", 0, "small") == hedged
+    assert guards.set_hedge(other, "cheap_first", 0, None) == policy
+
+
+def test_settings_are_begun_changed_and_taken_out(policy):
+    """An emptied field is the default again, and what has no default is refused with its key."""
+    place = ("models", "small", "breaker")
+    broken = guards.set_part(policy, (*place, "open_s"), 5)
+    assert broken.models["small"].breaker.open_s == 5
+    assert guards.set_part(broken, (*place, "open_s"), None) == guards.set_part(policy, place, {})
+    assert guards.set_part(broken, place, None) == policy
+    with pytest.raises(PolicyError, match=r"models\.small\.breaker\.probes"):
+        guards.set_part(broken, (*place, "probes"), 0)
+    with pytest.raises(PolicyError, match=r"models\.small\.limits"):
+        guards.set_part(policy, ("models", "small", "limits"), {})
+    assert policy.with_value("models.small.breaker.open_s", 5) == broken
+
+
+def test_room_for_some_goes_with_its_column(policy):
+    """Another column forgets the values of the one before."""
+    shed = guards.set_part(policy, ("shedding",), {"max_in_progress": 9})
+    some = guards.set_priority(shed, "category")
+    some = guards.set_part(some, ("shedding", "limits", "sums"), 3)
+    assert some.shedding.limits == {"sums": 3}
+    assert guards.set_priority(some, "prompt").shedding.limits == {}
+    assert guards.set_priority(some, guards.NOBODY) == shed
+
+
+def test_needs_are_known_to_the_models(policy):
+    """A need is renamed and removed wherever a model names it; all of them are not written."""
+    needy = guards.add_need(policy, {"category": {"eq": "sums"}})
+    needy = guards.add_need(needy, {"category": {"eq": "tone"}})
+    assert list(needy.requires) == ["tools", "tools_2"]
+    only = guards.set_supports(needy, "small", ["tools_2"])
+    renamed = guards.rename_need(only, "tools_2", "vision")
+    assert renamed.models["small"].supports == ("vision",)
+    assert guards.set_supports(only, "small", ["tools_2", "tools"]) == needy
+    assert guards.remove_need(renamed, "vision").models["small"].supports == ()
+    bare = guards.remove_need(guards.remove_need(renamed, "vision"), "tools")
+    assert bare == policy
+    with pytest.raises(PolicyError, match="taken"):
+        guards.rename_need(needy, "tools_2", "tools")
 
 
 def test_models_are_added_renamed_and_pointed_elsewhere(policy):

@@ -13,6 +13,7 @@ from toolkit.evaluate.format import number, percent, seconds, usd_per_1k
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
 from toolkit.logs.exporters import export
 from toolkit.policy.loading import load_policy, parse_policy
+from toolkit.policy.model import Breaker
 from toolkit.ui import desk, loaders
 from toolkit.ui.text import literal
 
@@ -59,9 +60,14 @@ def texts(app: AppTest) -> list[str]:
     return [element.value for kind in kinds for element in app.get(kind)]
 
 
+def as_read(markdown: str) -> str:
+    """Markdown as a reader sees it."""
+    return re.sub(r"\\(.)", r"\1", markdown).replace("\u2060", "")
+
+
 def said(app: AppTest) -> str:
     """The page's Markdown as a reader sees it."""
-    return re.sub(r"\\(.)", r"\1", "\n".join(texts(app))).replace("\u2060", "")
+    return as_read("\n".join(texts(app)))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -255,6 +261,125 @@ def test_a_value_that_cannot_be_stays_in_its_field_with_the_reason(home):
     app.text_input(key="routes.0.name").set_value("additions").run()
     assert ":orange[:material/error:]" not in "\n".join(texts(app))
     assert "**Unsaved draft**" in said(app)
+
+
+def at_tab(name: str) -> AppTest:
+    """The policy page with one tab of its editor open."""
+    app = opened("policy.py")
+    app.session_state["editor"] = name
+    return app.run()
+
+
+def draft(app: AppTest):
+    """The policy that is being edited."""
+    return app.session_state["drafts"]["tiered"].policy
+
+
+def test_a_breaker_is_switched_on_with_good_defaults_and_shown_in_words(home):
+    """The switch makes its fields appear, and every value that fits is in the policy at once."""
+    app = at_tab("Protection")
+    assert not [n for n in app.number_input if n.key and n.key.startswith("models.")]
+    app.toggle(key="models.small.breaker.switch").set_value(True).run()
+    assert not app.exception
+    assert draft(app).models["small"].breaker == Breaker()
+    told = "paused for 30 s once 50 % of at least 10 calls in 1 min fail"
+    assert any(told in as_read(expander.label) for expander in app.expander)
+    app.number_input(key="models.small.breaker.open_s").set_value(90.0).run()
+    assert draft(app).models["small"].breaker.open_s == 90
+    app.button(key="undo").click().run()
+    app.button(key="undo").click().run()
+    assert draft(app).models["small"].breaker is None
+
+
+def test_a_wrong_setting_stays_in_its_field_and_loses_nothing(home):
+    """The reason stands below the field, and the other settings stay as they were."""
+    app = at_tab("Protection")
+    app.toggle(key="models.small.limits.switch").set_value(True).run()
+    app.number_input(key="models.small.limits.concurrency").set_value(4).run()
+    app.number_input(key="models.small.limits.burst_s").set_value(0.0).run()
+    assert "is out of range" in said(app)
+    assert app.number_input(key="models.small.limits.burst_s").value == 0
+    assert draft(app).models["small"].limits.concurrency == 4
+    app.number_input(key="models.small.limits.burst_s").set_value(2.0).run()
+    assert "is out of range" not in said(app)
+    assert draft(app).models["small"].limits.burst_s == 2
+
+
+def test_everything_that_guards_a_policy_can_be_set_in_the_form(home):
+    """Budget, room by category, spending and a cache end up in the policy, as written in YAML."""
+    app = at_tab("Protection")
+    app.button(key="recommended").click().run()
+    app.toggle(key="shedding.switch").set_value(True).run()
+    app.selectbox(key="shedding.priority_by").select("category").run()
+    app.number_input(key="shedding.limits.tone").set_value(0).run()
+    app.number_input(key="daily_cost_usd").set_value(25.0).run()
+    app.toggle(key="cache.switch").set_value(True).run()
+    app.selectbox(key="cache.kind").select("semantic").run()
+    app.number_input(key="cache.threshold").set_value(0.95).run()
+    app.multiselect(key="cache.scope").select("category").run()
+    assert not app.exception
+    assert draft(app) == parse_policy(
+        TIERED.replace("{log: small-1}", "{log: small-1, breaker: {}}")
+        .replace("{log: large-1}", "{log: large-1, breaker: {}}")
+        .replace(
+            "routes:",
+            """retry_budget: {}
+shedding: {max_in_progress: 100, priority_by: category, limits: {tone: 0}}
+daily_cost_usd: 25
+cache: {kind: semantic, threshold: 0.95, stale_if_error_s: 86400, scope: [category]}
+routes:""",
+        )
+    )
+    assert "Requests at least 0.95 alike get the same answer for 1 h" in said(app)
+
+
+def test_steps_of_every_kind_are_added_in_the_form(home):
+    """A second call, an older answer and a refusal; the diagram and the tiles follow."""
+    app = at_tab("Chains")
+    assert app.button(key="chains.strong.stale").disabled
+    app.number_input(key="chains.strong.steps.0.hedge.after_s").set_value(0.5).run()
+    app.selectbox(key="chains.strong.steps.0.hedge.model").select("small").run()
+    app.button(key="chains.strong.refusal").click().run()
+    app.text_input(key="chains.strong.steps.1.text").set_value("Not **now**.").run()
+    assert not app.exception
+    assert [step.to_data() for step in draft(app).chains["strong"].steps] == [
+        {"model": "large", "timeout_s": 10, "hedge": {"after_s": 0.5, "model": "small"}},
+        {"degrade": "refusal", "text": "Not **now**."},
+    ]
+    app.session_state["editor"] = "Protection"
+    app.run()
+    app.toggle(key="cache.switch").set_value(True).run()
+    app.session_state["editor"] = "Chains"
+    app.run()
+    app.button(key="chains.strong.stale").click().run()
+    app.toggle(key="chains.cheap_first.cache").set_value(False).run()
+    assert draft(app).chains["strong"].steps[1].degrade == "stale_cache"
+    assert not draft(app).chains["cheap_first"].cache
+    assert app.metric
+    assert not app.exception
+
+
+def test_what_requests_need_is_asked_of_the_models(home):
+    """A need has conditions as a rule has, and a model that cannot do it is told so."""
+    app = at_tab("Models")
+    app.number_input(key="models.small.context_window_tokens").set_value(250.0).run()
+    app.text_input(key="models.small.provider").set_value("us").run()
+    app.button(key="add-need").click().run()
+    app.text_input(key="requires.tools.name").set_value("arithmetic").run()
+    app.multiselect(key="requires.arithmetic.when.0.values").set_value(["sums"]).run()
+    pills = next(g for g in app.get("button_group") if g.key == "models.small.supports")
+    pills.set_value([]).run()
+    assert not app.exception
+    policy = draft(app)
+    assert policy.requires["arithmetic"].to_data() == {"category": {"in": ["sums"]}}
+    assert policy.models["small"].to_data() == {
+        "log": "small-1",
+        "provider": "us",
+        "context_window_tokens": 250,
+        "supports": [],
+    }
+    app.text_input(key="models.small.provider").set_value("").run()
+    assert draft(app).models["small"].provider is None
 
 
 def test_broken_yaml_shows_line_and_message_and_keeps_the_last_good_picture(home):

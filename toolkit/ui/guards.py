@@ -60,8 +60,7 @@ def use_cache(policy: Policy, on: bool) -> Policy:
     def change(data: dict[str, Any]) -> None:
         data.pop("cache", None)
         for chain in data["chains"].values():
-            steps = chain["steps"]
-            chain["steps"] = [s for s in steps if s.get("degrade") != "stale_cache"] or steps
+            chain["steps"] = [s for s in chain["steps"] if s.get("degrade") != "stale_cache"]
 
     return edited(policy, change)
 

@@ -27,7 +27,7 @@ def traffic(view: View) -> str:
         ends.append(f"{literal(percent_interval(s.degraded_rate))} end with {told}")
     ends.append(f"{literal(percent_interval(s.error_rate))} end in an error")
     if s.cache_hit_rate > 0:
-        ends.append(f"{literal(percent(s.cache_hit_rate))} are answered from the cache")
+        ends.append(f"{literal(percent(s.cache_hit_rate))} find an answer in the cache")
     if s.unobserved:
         ends.append(f"{s.unobserved:,} of {s.requests:,} are unobserved")
     asked = f"Answered by {answers}." if answers else "No model answers."
