@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
 from toolkit.evaluate.intervals import UNDEFINED, Bootstrap, Estimate, Floats, bootstrap, wilson
@@ -56,29 +58,33 @@ _SHARES = ("unknown_share", "by_chance")
 
 
 def measure(
-    kind: Literal["exact", "semantic"],
-    threshold: float,
-    found: Trial,
+    trials: Sequence[Trial],
     dataset: Dataset,
     model: int,
     lookup_usd: float,
     resamples: int,
     seed: int,
-) -> CachePoint:
-    """Count what became of the requests of a trial before ``model`` (its column)."""
+) -> tuple[CachePoint, ...]:
+    """Count what became of the requests in each trial before ``model`` (its column)."""
     seen = dataset.observed[:, model]
-    hits = len(found.row)
-    known = int(np.count_nonzero(~np.isnan(found.quality)))
-    saved = np.full(dataset.n_requests, -lookup_usd)
     cost = dataset.cost_usd[:, model]
-    saved[found.row] += cost[found.row]
-    saved[~seen | np.isnan(cost)] = np.nan
+    known = seen & ~np.isnan(cost)
+    saved = np.full((len(trials), dataset.n_requests), -lookup_usd)
+    for row, found in zip(saved, trials, strict=True):
+        row[found.row] += cost[found.row]
     boot = bootstrap(dataset.n_requests, resamples, seed)
-    per_request, share = _saved(boot, saved, np.where(np.isnan(saved), np.nan, cost))
+    savings = _savings(boot, saved[:, known], cost[known], known)
+    return tuple(_point(found, seen, *pair) for found, pair in zip(trials, savings, strict=True))
+
+
+def _point(
+    found: Trial, seen: NDArray[np.bool_], per_request: Estimate, share: Estimate
+) -> CachePoint:
+    exact, hits = found.cache.kind == "exact", len(found.row)
     chance = found.by_chance[~np.isnan(found.by_chance)]
     return CachePoint(
-        kind=kind,
-        threshold=threshold,
+        kind=found.cache.kind,
+        threshold=math.nan if exact else found.cache.threshold,
         hits=hits,
         pairs=found.pairs,
         hit_rate=_share(np.isin(np.flatnonzero(seen), found.row).astype(np.float64)),
@@ -86,7 +92,7 @@ def measure(
         saved_usd_per_1k=per_request.scaled(1000),
         wrong_rate=_share(1 - found.quality),
         other_answer_rate=_share(found.other_answer),
-        unknown_share=1 - known / hits if hits else math.nan,
+        unknown_share=float(np.isnan(found.quality).mean()) if hits else math.nan,
         by_chance=float(chance.mean()) if len(chance) else math.nan,
         cut=found.cut,
     )
@@ -101,22 +107,30 @@ def _share(values: Floats) -> Estimate:
     return Estimate(mean, *wilson(mean, n), n, n / len(values))
 
 
-def _saved(boot: Bootstrap, saved: Floats, cost: Floats) -> tuple[Estimate, Estimate]:
-    """What is saved per request, and as a share of the cost, from (n,) each, NaN left out."""
-    known = ~np.isnan(saved)
-    n = int(np.count_nonzero(known))
+def _savings(
+    boot: Bootstrap, saved: Floats, cost: Floats, known: NDArray[np.bool_]
+) -> list[tuple[Estimate, Estimate]]:
+    """What each trial saves per request, and of the cost, from (k, c) and (c,) of those known."""
+    k, n = saved.shape
     if not n:
-        return UNDEFINED, UNDEFINED
-    mean_cost = cost[known].mean()
-    units = boot.weights.shape[1]
+        return [(UNDEFINED, UNDEFINED)] * k
+    mean_cost = cost.mean()
     # The cost is put in units of its mean, so that its sum counts requests as the other one does.
-    columns = [known.astype(np.float64), np.where(known, saved, 0.0)]
-    columns += [np.where(known, x, 0.0) / (mean_cost or 1.0) for x in (saved, cost)]
-    sums = [np.bincount(boot.unit, column, minlength=units) for column in columns]
-    low, high = boot.intervals(np.stack(sums[1:3], 1), np.stack(sums[::3], 1), np.array([0, 1]))
-    observed = n / len(saved)
-    per_request = Estimate(float(saved[known].mean()), low[0], high[0], n, observed)
-    if not mean_cost:
-        return per_request, UNDEFINED
-    share = float(saved[known].sum() / cost[known].sum())
-    return per_request, Estimate(share, low[1], high[1], n, observed)
+    bottom = [np.ones(n), cost / (mean_cost or 1.0)]
+    top = [*saved, *(saved / (mean_cost or 1.0))]
+    unit, units = boot.unit[known], boot.weights.shape[1]
+
+    def sums(columns: list[Floats]) -> Floats:
+        return np.stack([np.bincount(unit, column, minlength=units) for column in columns], 1)
+
+    low, high = boot.intervals(sums(top), sums(bottom), np.repeat([0, 1], k))
+    of = n / len(known)
+    found = []
+    for i, mine in enumerate(saved):
+        per_request = Estimate(float(mine.mean()), float(low[i]), float(high[i]), n, of)
+        share = UNDEFINED
+        if mean_cost:
+            value = float(mine.sum() / cost.sum())
+            share = Estimate(value, float(low[k + i]), float(high[k + i]), n, of)
+        found.append((per_request, share))
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -171,21 +171,21 @@ def cache_roc(
     ttl_s = cache.ttl_s if cache else math.inf
     most = cache.max_entries if cache else max(dataset.n_requests, 1)
     settings = (cache or Cache()).to_data()
-    lookup_usd = cache.cost_usd if cache else 0.0
-
-    def point(kind: Literal["exact", "semantic"], threshold: float | None = None) -> CachePoint:
-        stated = {"kind": kind} | ({} if threshold is None else {"threshold": threshold})
-        found = trial(Cache.model_validate(settings | stated), dataset, column, ttl_s, most)
-        at = math.nan if threshold is None else threshold
-        return measure(kind, at, found, dataset, column, lookup_usd, resamples, seed)
-
+    stated: list[dict[str, Any]] = [
+        {"kind": "semantic", "threshold": threshold} for threshold in grid
+    ]
+    stated.append({"kind": "exact"})
     # From the lowest: its similarities hold those of all others.
-    points = tuple(point("semantic", threshold) for threshold in grid)
-    exact = point("exact")
+    trials = [
+        trial(Cache.model_validate(settings | more), dataset, column, ttl_s, most)
+        for more in stated
+    ]
+    lookup_usd = cache.cost_usd if cache else 0.0
+    *points, exact = measure(trials, dataset, column, lookup_usd, resamples, seed)
     model_wrong = _wrong(dataset, column)
     recommended, reason = recommendation(points, "wrong_rate", tolerance, model_wrong)
     alone, reason_alone = recommendation(points, "other_answer_rate", tolerance)
-    keys = cache_keys(Cache.model_validate(settings | {"kind": "exact"}), dataset.requests)
+    keys = cache_keys(trials[-1].cache, dataset.requests)
     return CacheRoc(
         dataset=dataset.name,
         simulated=dataset.simulated,
@@ -195,7 +195,7 @@ def cache_roc(
         model_wrong_rate=model_wrong,
         tolerance=tolerance,
         exact=exact,
-        points=points,
+        points=tuple(points),
         recommended=recommended,
         reason=reason,
         recommended_alone=alone,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class Trial:
     """What became of the requests; h of them are hits, the arrays of which are in row order."""
 
+    cache: Cache
     row: NDArray[np.intp]
     """(h,) requests that were answered from the cache"""
     source: NDArray[np.int64]
@@ -86,7 +87,7 @@ def trial(cache: Cache, dataset: Dataset, model: int, ttl_s: float, most: int) -
     other = np.where(known, ~same, np.nan)
     chance = np.where(both, _chance(dataset, answers)[row], np.nan)
     pairs = len(np.unique(np.stack([keys[row], keys[source]], 1), axis=0))
-    return Trial(row, source, quality, other, chance, pairs, near.cut)
+    return Trial(cache, row, source, quality, other, chance, pairs, near.cut)
 
 
 def _chance(dataset: Dataset, answers: NDArray[np.int32]) -> Floats:
