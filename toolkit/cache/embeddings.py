@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.errors import DetourError
+
 DIMENSIONS = 256
 
 
@@ -40,6 +42,11 @@ def _model() -> Any:
     root.addHandler(nothing)
     try:
         import wordllama  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise DetourError(
+            "similarity of texts needs the package wordllama, which is not installed; it has no"
+            " wheel for Python 3.14 yet; allowed: an exact cache, or Python 3.11 to 3.13"
+        ) from error
     finally:
         root.removeHandler(nothing)
     # It looks for its tokenizer in a cache folder only, and would download it otherwise.
