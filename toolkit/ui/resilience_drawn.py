@@ -121,6 +121,18 @@ def bounded(data: Data) -> Data:
     return data | {"arrivals": arrivals | {"per_s": min(arrivals["per_s"], most)}}
 
 
+def fitted(data: Data, length_s: float) -> Data:
+    """The drawing with every fault inside its time: one that begins later comes in the middle."""
+    third = round(length_s / 3)
+
+    def inside(fault: Data) -> Data:
+        if fault.get("at_s", 0) < length_s:
+            return fault
+        return fault | {"at_s": third} | ({"for_s": third} if "for_s" in fault else {})
+
+    return data | {"faults": [inside(fault) for fault in data.get("faults", [])]}
+
+
 def written(data: Data) -> str:
     """A drawing as it stands in a link."""
     return json.dumps(data, separators=(",", ":"))

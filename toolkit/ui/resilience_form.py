@@ -24,6 +24,7 @@ def drawing_form(view: View) -> None:
     """Arrivals, a row for each fault, and a further one."""
     data: drawn.Data = st.session_state[DRAWING]
     length = _arrivals(view, data)
+    data = st.session_state[DRAWING] = drawn.fitted(data, length)
     for i, fault in enumerate(data.get("faults", [])):
         _fault(view, i, fault, length)
     many = len(data.get("faults", [])) >= drawn.MOST_FAULTS
