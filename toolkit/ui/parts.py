@@ -52,13 +52,14 @@ def switched(
     def put(policy: Policy, on: bool) -> Policy:
         return set_part(policy, place, begin if on else None)
 
-    key = f"{dotted(place)}.switch"
-    form.switch(label, key, now is not None, change or put, help=why if now is not None else None)
-    if not words and now is None:
-        st.caption(why)
-    elif words:
-        st.caption(literal(f"{words[0].upper()}{words[1:]}."))
-    return now is not None
+    key, on = f"{dotted(place)}.switch", now is not None
+    with st.container(gap="xxsmall"):
+        form.switch(label, key, on, change or put, help=why if on else None)
+        if words:
+            st.caption(literal(f"{words[0].upper()}{words[1:]}."))
+        elif not on:
+            st.caption(why)
+    return on
 
 
 def part_fields(form: Form, place: Place, now: Written, parts: Sequence[Part]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from toolkit.evaluate.format import percent, percent_interval
 from toolkit.policy.model import ModelStep
+from toolkit.schema import Status
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
 
@@ -17,17 +18,17 @@ _GIVEN = {
 def traffic(view: View) -> str:
     """How requests are spread, and what becomes of those that fail."""
     s = view.summary
-    models = sorted(
-        ((part.share, name) for name, part in s.by_model.items() if part.requests), reverse=True
-    )
-    answers = ", ".join(f"{bold(name)} {literal(percent(share))}" for share, name in models[:4])
+    found = [(part.share, bold(name)) for name, part in s.by_model.items() if part.requests]
+    fresh = view.replay.cached & (view.replay.status == Status.ACCEPTED)
+    if fresh.any():
+        found.append((float(fresh.mean()), "the cache"))
+    found.sort(reverse=True)
+    answers = ", ".join(f"{name} {literal(percent(share))}" for share, name in found[:4])
     ends = [f"{literal(percent_interval(s.fallback_rate))} fail over to another step"]
     if s.degraded_rate.value:
         told = _without_a_model(view)
         ends.append(f"{literal(percent_interval(s.degraded_rate))} end with {told}")
     ends.append(f"{literal(percent_interval(s.error_rate))} end in an error")
-    if s.cache_hit_rate > 0:
-        ends.append(f"{literal(percent(s.cache_hit_rate))} find an answer in the cache")
     if s.unobserved:
         ends.append(f"{s.unobserved:,} of {s.requests:,} are unobserved")
     asked = f"Answered by {answers}." if answers else "No model answers."
@@ -38,7 +39,8 @@ def _without_a_model(view: View) -> str:
     """What the policy's chains give where no model answered."""
     steps = [step for chain in view.policy.chains.values() for step in chain.steps]
     kinds = {step.degrade for step in steps if not isinstance(step, ModelStep)}
-    return " or ".join(words for kind, words in _GIVEN.items() if kind in kinds)
+    *others, last = [words for kind, words in _GIVEN.items() if kind in kinds]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def outcome(view: View) -> str:
