@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.strategies_cases import FEATURES, Case, cases
 from toolkit.engine.replay import Replay, replay_traffic
+from toolkit.policy.audience import DEFAULT
 from toolkit.policy.check import Check, check
-from toolkit.policy.reach import DEFAULT
 from toolkit.scenarios.arrivals import Traffic
 from toolkit.scenarios.faults import PRICE
 from toolkit.schema import ErrorType, Status

@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.policy.audience import Audience
 from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, labelled
 from toolkit.policy.providers import SharedProvider, shared_providers
-from toolkit.policy.reach import (
-    barred_steps,
-    lacking,
-    unreachable_steps,
-    unsupported,
-)
+from toolkit.policy.reach import lacking, unreachable_steps
 from toolkit.policy.unproved import unproved
 from toolkit.policy.worst import WorstCase, attempts_of, hedged_by, retries_of, worst_case
 from toolkit.schema import ERROR_LABELS, ErrorType
@@ -96,11 +92,12 @@ class ChainProof:
 
 
 def prove_chain(
-    policy: Policy, name: str, max_cost: Mapping[str, float] | None = None
+    audience: Audience, name: str, max_cost: Mapping[str, float] | None = None
 ) -> ChainProof:
     """Prove what can be proved of a chain; ``max_cost`` as for `worst_case`."""
+    policy = audience.policy
     chain = policy.chains[name]
-    barred = barred_steps(policy, name)
+    barred = audience.barred_steps(name)
     why = unreachable_steps(policy, name, barred)
     worst = worst_case(policy, name, max_cost, barred)
     steps = tuple(_step(policy, chain, i, why) for i in range(len(chain.steps)))
@@ -120,7 +117,7 @@ def prove_chain(
         ends_in_errors=_ordered(ends),
         shared_providers=tuple(shared_providers(policy, name, why)),
         first_failure_amplification=_calls_of_first(policy, chain, why),
-        unsupported=tuple(unsupported(policy, name)),
+        unsupported=tuple(audience.unsupported(name)),
         not_proved=tuple(unproved(policy, name, worst, why, max_cost)),
     )
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
 from toolkit.policy import doubts
+from toolkit.policy.audience import Audience
 from toolkit.policy.chain_proof import ChainProof, prove_chain
 from toolkit.policy.conditions import mask, route_masks
 from toolkit.policy.model import Policy, RetryBudget
@@ -75,7 +76,8 @@ def check(
     ``requests`` is the dataset's table of requests. ``max_cost`` has every model of the dataset
     with the largest cost of one call in USD, NaN where none was measured.
     """
-    proofs = {name: prove_chain(policy, name, max_cost) for name in policy.chains}
+    audience = Audience.of(policy)
+    proofs = {name: prove_chain(audience, name, max_cost) for name in policy.chains}
     errors: list[Problem] = []
     warnings = list(doubts.warnings(policy, proofs))
     if max_cost is not None:
@@ -92,7 +94,7 @@ def check(
         warnings=tuple(warnings),
         risks=tuple(doubts.risks(policy, proofs)),
         proofs=proofs,
-        routes=prove_routes(policy, proofs, max_cost),
+        routes=prove_routes(audience, proofs, max_cost),
         retry_budget=policy.retry_budget,
         most_extra_calls=most_extra_calls(policy),
     )

@@ -8,19 +8,11 @@ A step counts as unreachable only where that is certain.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
-from toolkit.policy.conditions import Condition, Tests
-from toolkit.policy.domains import Clause, clause_within, clauses
 from toolkit.policy.model import Cache, Chain, ModelStep, Policy, StaleStep
-from toolkit.schema import INPUT_TOKENS
 
 Barred = Mapping[int, str]
 """Steps that are skipped for every request in question, with the reason."""
-MAX_PAIRS = 2_000
-"""Pairs of clauses compared before nothing is claimed; bounds the time."""
-DEFAULT = "default"
-"""The route of requests that no rule matches."""
 
 
 def cache_of(policy: Policy, chain: Chain) -> Cache | None:
@@ -72,81 +64,3 @@ def lacking(policy: Policy, name: str) -> list[str]:
     """The capabilities that some requests need and this model has not."""
     supports = policy.models[name].supports
     return [] if supports is None else [one for one in policy.requires if one not in supports]
-
-
-def leading_to(policy: Policy, chain: str) -> list[str]:
-    """The names of the routes that lead to a chain, `DEFAULT` last."""
-    routes = [r.name for r in policy.routes if any(name == chain for name, _ in r.shares)]
-    return routes + [DEFAULT] * (policy.default == chain)
-
-
-def barred_steps(policy: Policy, chain: str, route: str | None = None) -> dict[int, str]:
-    """The steps whose model takes no request of a route, or of any route that leads to the chain.
-
-    What needs a capability or more context is known of a rule whose condition implies it; of
-    requests that no rule matches nothing is.
-    """
-    rules = {rule.name: rule.when for rule in policy.routes}
-    names = leading_to(policy, chain) if route is None else [route]
-    if not names or DEFAULT in names:
-        return {}
-    found = {}
-    for i, step in enumerate(policy.chains[chain].steps):
-        if isinstance(step, ModelStep):
-            whys = [_why_barred(policy, step.model, rules[name]) for name in names]
-            if all(whys):
-                found[i] = whys[0]
-    return found
-
-
-def _why_barred(policy: Policy, name: str, when: Condition) -> str:
-    for capability in lacking(policy, name):
-        if _implies(when, policy.requires[capability]):
-            return f"all requests that come here need {capability!r}, which it does not support"
-    window = policy.models[name].context_window_tokens
-    if window is not None and _implies(when, _longer_than(window)):
-        return f"all requests that come here are longer than its {window:g} tokens"
-    return ""
-
-
-@lru_cache(maxsize=256)
-def _longer_than(tokens: float) -> Condition:
-    return Condition.model_validate({INPUT_TOKENS: Tests(gt=tokens)})
-
-
-def unsupported(policy: Policy, chain: str) -> list[str]:
-    """The capabilities that no model of a chain has, though requests that need them may come."""
-    asked = [step.model for step in policy.chains[chain].steps if isinstance(step, ModelStep)]
-    return [
-        capability
-        for capability in policy.requires
-        if asked
-        and all(capability in lacking(policy, name) for name in asked)
-        and any(_may_need(policy, route, capability) for route in leading_to(policy, chain))
-    ]
-
-
-def _may_need(policy: Policy, route: str, capability: str) -> bool:
-    """Whether a request on this route may need the capability, as far as known."""
-    need = policy.requires[capability]
-    earlier: list[Clause] = []
-    for rule in policy.routes:
-        if rule.name == route:
-            need = Condition(all=(rule.when, need))
-            break
-        earlier += clauses(rule.when) or []
-    parts = clauses(need)
-    return parts is None or not _covered(parts, earlier)
-
-
-@lru_cache(maxsize=1024)
-def _implies(inner: Condition, outer: Condition) -> bool:
-    """Whether each request that fulfils ``inner`` fulfils ``outer``, for certain."""
-    parts, whole = clauses(inner), clauses(outer)
-    return parts is not None and whole is not None and _covered(parts, whole)
-
-
-def _covered(parts: list[Clause], outer: list[Clause]) -> bool:
-    if len(parts) * len(outer) > MAX_PAIRS:
-        return False
-    return all(any(clause_within(part, one) for one in outer) for part in parts)

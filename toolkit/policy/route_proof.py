@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit.policy.audience import DEFAULT, Audience
 from toolkit.policy.chain_proof import ChainProof
-from toolkit.policy.model import Policy
-from toolkit.policy.reach import DEFAULT, barred_steps
 from toolkit.policy.worst import WorstCase, worst_case
 
 
@@ -39,14 +38,17 @@ class RouteProof:
 
 
 def prove_routes(
-    policy: Policy, chains: Mapping[str, ChainProof], max_cost: Mapping[str, float] | None = None
+    audience: Audience,
+    chains: Mapping[str, ChainProof],
+    max_cost: Mapping[str, float] | None = None,
 ) -> dict[str, RouteProof]:
     """What each rule can lead to, by its name, and `DEFAULT` last."""
+    policy = audience.policy
     leads = {route.name: tuple(name for name, _ in route.shares) for route in policy.routes}
     found = {}
     for route, chain_names in {**leads, DEFAULT: (policy.default,)}.items():
         names = tuple(dict.fromkeys(chain_names))
-        barred = {name: barred_steps(policy, name, route) for name in names}
+        barred = {name: audience.barred_steps(name, route) for name in names}
         worst = [worst_case(policy, name, max_cost, barred[name]) for name in names]
         found[route] = RouteProof(
             chains=names,

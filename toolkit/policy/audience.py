@@ -1,0 +1,117 @@
+"""Which requests come to a chain, as far as the conditions of rules and requirements tell.
+
+What is known of a rule's requests is that they fulfil its condition; of requests that no rule
+matches nothing is. A step is called barred, or a capability not needed, only where that is certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from toolkit.policy.conditions import Condition
+from toolkit.policy.domains import Clause, clause_within, clauses
+from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy.reach import lacking
+from toolkit.schema import INPUT_TOKENS
+
+DEFAULT = "default"
+"""The route of requests that no rule matches."""
+MAX_PAIRS = 1_000
+"""Pairs of clauses compared before nothing is claimed; bounds the time."""
+
+Parts = list[Clause] | None
+"""A condition as clauses; None: too many to analyse."""
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The requests of each route of one policy."""
+
+    policy: Policy
+    rules: dict[str, Parts]
+    """By the names of the rules, in order."""
+    needs: dict[str, Parts]
+    """By capability."""
+    _whys: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, policy: Policy) -> Audience:
+        """Analyse the conditions of a policy once."""
+        return cls(
+            policy,
+            {rule.name: clauses(rule.when) for rule in policy.routes},
+            {name: clauses(condition) for name, condition in policy.requires.items()},
+        )
+
+    def leading_to(self, chain: str) -> list[str]:
+        """The names of the routes that lead to a chain, `DEFAULT` last."""
+        rules = self.policy.routes
+        names = [rule.name for rule in rules if any(name == chain for name, _ in rule.shares)]
+        return names + [DEFAULT] * (self.policy.default == chain)
+
+    def barred_steps(self, chain: str, route: str | None = None) -> dict[int, str]:
+        """The steps whose model takes no request of a route, or of any that leads to the chain.
+
+        The reason stands at the index of each.
+        """
+        names = self.leading_to(chain) if route is None else [route]
+        if not names or DEFAULT in names:
+            return {}
+        found = {}
+        for i, step in enumerate(self.policy.chains[chain].steps):
+            if isinstance(step, ModelStep):
+                whys = [self._why_barred(step.model, name) for name in names]
+                if all(whys):
+                    found[i] = whys[0]
+        return found
+
+    def unsupported(self, chain: str) -> list[str]:
+        """The capabilities that no model of a chain has, though requests may need them."""
+        steps = self.policy.chains[chain].steps
+        lacks = [lacking(self.policy, s.model) for s in steps if isinstance(s, ModelStep)]
+        return [
+            capability
+            for capability in self.needs
+            if lacks
+            and all(capability in one for one in lacks)
+            and any(self._may_need(route, capability) for route in self.leading_to(chain))
+        ]
+
+    def _why_barred(self, model: str, route: str) -> str:
+        """Why a model takes no request of a rule; empty: it may."""
+        if (model, route) not in self._whys:
+            self._whys[model, route] = self._find_why(model, self.rules[route])
+        return self._whys[model, route]
+
+    def _find_why(self, model: str, comes: Parts) -> str:
+        for capability in lacking(self.policy, model):
+            if _within(comes, self.needs[capability]):
+                return f"all requests that come here need {capability!r}, which it does not support"
+        window = self.policy.models[model].context_window_tokens
+        if window is not None and _within(comes, _longer_than(window)):
+            return f"all requests that come here are longer than its {window:g} tokens"
+        return ""
+
+    def _may_need(self, route: str, capability: str) -> bool:
+        """Whether a request on a route may need the capability, as far as known."""
+        need = self.policy.requires[capability]
+        earlier: list[Clause] = []
+        for rule in self.policy.routes:
+            if rule.name == route:
+                need = Condition(all=(rule.when, need))
+                break
+            earlier += self.rules[rule.name] or []
+        return not _within(clauses(need), earlier)
+
+
+@lru_cache(maxsize=256)
+def _longer_than(tokens: float) -> Parts:
+    return clauses(Condition.model_validate({INPUT_TOKENS: {"gt": tokens}}))
+
+
+def _within(inner: Parts, outer: Parts) -> bool:
+    """Whether each request of ``inner`` is one of ``outer``, for certain."""
+    if inner is None or outer is None or len(inner) * len(outer) > MAX_PAIRS:
+        return False
+    return all(any(clause_within(part, whole) for whole in outer) for part in inner)
