@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tests.app_home import NASTY, TIERED, shop
 from toolkit import figures
 from toolkit.engine.replay import replay
+from toolkit.engine.trace import Attempt, Skip, Trace
 from toolkit.evaluate.baselines import baselines
 from toolkit.evaluate.breakdown import (
     endings_by_model,
@@ -171,6 +173,21 @@ def test_the_waterfall_has_a_bar_per_attempt_and_red_edges_on_failures(one):
     assert [width > 0 for width in bars.marker.line.width] == [
         a.error_type is not None for a in trace.attempts
     ]
+
+
+def test_the_waterfall_tells_second_calls_skips_and_the_cache():
+    """A call no longer needed fades without a red edge; what was not asked has a row of words."""
+    slow = Attempt("small", 1, 0.0, 0.0, 2.0, 0.001, math.nan, "cancelled", imputed=False)
+    quick = replace(slow, model="large", start_s=1.5, latency_s=0.5, error_type=None, hedge=True)
+    skip = Skip("tool", 1, 0.0, "breaker_open")
+    told = Trace("r1", "default", "ask", 1.0, (slow, quick), "accepted", None, 1.0, 0.01, 2.0)
+    figure = figures.waterfall_figure(replace(told, skips=(skip,)), {"small": "#0072B2"})
+    assert figure.layout.yaxis.ticktext == ("tool", "1. small", "2. large (second<br>call)")
+    assert figure.data[1].marker.color[0] == "rgba(0, 114, 178, 0.35)"
+    assert set(figure.data[1].marker.line.width) == {0}
+    assert [note.text for note in figure.layout.annotations] == ["not asked: breaker open"]
+    hit = figures.waterfall_figure(replace(told, attempts=(), cached=True))
+    assert hit.layout.annotations[0].text == "answered from the cache"
 
 
 def test_differences_stand_around_zero_with_their_intervals(one):

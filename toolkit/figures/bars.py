@@ -9,10 +9,13 @@ import plotly.graph_objects as go
 from toolkit.evaluate.breakdown import ANSWERED, FROM_CACHE, Endings
 from toolkit.evaluate.format import count, percent, usd_per_1k
 from toolkit.figures import theme
+from toolkit.schema import ErrorType
 
 BAR = 30
 """Height of one bar with its gap, pixels."""
 _WIDTH = 24
+_OTHER = {FROM_CACHE: theme.CACHED, ErrorType.CANCELLED.label: theme.UNOBSERVED}
+"""A call is cancelled when it is no longer needed, which is no failure."""
 _SHADES = (theme.ERROR, "#E8616E", "#F0929B", "#B01E2E", "#8C1522")
 
 
@@ -32,8 +35,7 @@ def endings_figure(
         colour: str | list[str] | None = theme.STATUS.get(way) or colours.get(way)
         if way == ANSWERED:
             colour = [colours.get(name, theme.NEUTRAL) for name in endings.names]
-        if way == FROM_CACHE:
-            colour = theme.CACHED
+        colour = _OTHER.get(way) or colour
         fig.add_trace(
             go.Bar(
                 y=places,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from toolkit.evaluate.breakdown import FROM_CACHE
 from toolkit.evaluate.format import count, number, seconds, usd
 from toolkit.figures import waterfall_figure
 from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID, Status
@@ -78,6 +79,10 @@ def request_browser(view: Replayed, part: NDArray[np.bool_] | None = None) -> No
 def _table(replay: Replay, part: NDArray[np.bool_] | None) -> pa.Table:
     """One row per request: how it ended, then what it was; the most eventful ones first."""
     results, requests = replay.to_arrow(), replay.dataset.requests
+    if replay.cached.any():
+        at, models = results.column_names.index("model"), results.column("model")
+        models = pc.if_else(results.column("cached"), FROM_CACHE, models)
+        results = results.set_column(at, "model", models)
     for name in (CATEGORY, PROMPT):
         if name in requests.column_names:
             results = results.append_column(name, requests.column(name))
