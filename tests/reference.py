@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,13 @@ class Cell:
     """The part of the cost that is due for the input."""
 
 
+def seconds(stamp: float | datetime | None) -> float | None:
+    """A timestamp as seconds since 1970, UTC where it says no zone."""
+    if isinstance(stamp, datetime):
+        return (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()
+    return stamp
+
+
 class Log:
     """A dataset as cells, with what a retry is drawn from."""
 
@@ -131,19 +139,31 @@ class Log:
                     )
         answers = [cell for cell in self.cells.values() if cell.error is None]
         self.graded = not answers or any(not math.isnan(cell.quality) for cell in answers)
-        stamps = [row.get("timestamp") for row in self.rows]
+        stamps = [seconds(row.get("timestamp")) for row in self.rows]
         self.window = [None if t is None else math.floor(t / 600) for t in stamps]
+        # What was worked out once is kept; a log does not change.
+        self.columns_of: dict[str, list[tuple[int, Cell]]] = {}
+        self.rates: dict[tuple[str, str, int | None], float] = {}
+        self.pools: dict[tuple[str, bool], list[Cell]] = {}
 
     def of(self, model: str) -> list[tuple[int, Cell]]:
-        return [(i, c) for (i, m), c in self.cells.items() if m == model]
+        """All outcomes of a model."""
+        if model not in self.columns_of:
+            self.columns_of[model] = [(i, c) for (i, m), c in self.cells.items() if m == model]
+        return self.columns_of[model]
 
     def error_rate(self, model: str, error: str, row: int) -> float:
-        seen = self.of(model)
-        near = [(i, c) for i, c in seen if self.window[i] == self.window[row]]
-        chosen = near or seen
-        return sum(c.error == error for _, c in chosen) / len(chosen)
+        """How often a model failed in this way around this time, or ever."""
+        what = (model, error, self.window[row])
+        if what not in self.rates:
+            seen = self.of(model)
+            near = [(i, c) for i, c in seen if self.window[i] == self.window[row]]
+            chosen = near or seen
+            self.rates[what] = sum(c.error == error for _, c in chosen) / len(chosen)
+        return self.rates[what]
 
     def mean_quality(self, model: str, row: int) -> float:
+        """What answers of a model were worth to requests of this category, or to any."""
         graded = [
             (i, c) for i, c in self.of(model) if c.error is None and not math.isnan(c.quality)
         ]
@@ -151,6 +171,15 @@ class Log:
         alike = [(i, c) for i, c in graded if self.rows[i].get("category") == category]
         chosen = alike or graded
         return sum(c.quality for _, c in chosen) / len(chosen) if chosen else NAN
+
+    def pool(self, model: str, failed: bool) -> list[Cell]:
+        """Outcomes of a model that a further call may be like: answers, or passing errors."""
+        what = (model, failed)
+        if what not in self.pools:
+            errors = TRANSIENT_NAMES if failed else [None]
+            pool = [c for _, c in self.of(model) if c.error in errors]
+            self.pools[what] = [c for c in pool if not math.isnan(c.latency_s)] or pool
+        return self.pools[what]
 
     def again(self, row: int, model: str, attempt: int, seed: int) -> Cell:
         """A further call to a model for the same request, which the log does not hold."""
@@ -164,11 +193,7 @@ class Log:
             if u < total:
                 error = name
                 break
-        if error is None:
-            pool = [c for _, c in self.of(model) if c.error is None]
-        else:
-            pool = [c for _, c in self.of(model) if c.error in TRANSIENT_NAMES]
-        pool = [c for c in pool if not math.isnan(c.latency_s)] or pool
+        pool = self.pool(model, error is not None)
         drawn = Cell(None, NAN, NAN, NAN)
         if pool:
             drawn = pool[int(uniform(seed, request, model, attempt, 1) * len(pool))]

@@ -28,7 +28,7 @@ class Try:
     model: str
     hedge: bool
     wait_s: float
-    """pause before it"""
+    """pauses since the attempt before"""
     start_s: float
     """since its request's arrival"""
     latency_s: float
@@ -129,9 +129,9 @@ def _cost_is_a_sum(played: Played, row: int, name: str) -> None:
 def _latency_is_a_sum(played: Played, row: int, name: str) -> None:
     """Latency is what lies between arrival and end, without gaps but for pauses and look-ups.
 
-    An accepted answer ends its request. A failed step ends with the last of its calls, the first
-    call and its hedge. The next attempt starts then, after its pause, if neither a look-up nor a
-    pause that led to no call lies between; so does the end of a request.
+    An accepted answer ends its request. A failed attempt ends with the last of its calls, the first
+    and its hedge. The next one starts then, after its pauses and look-ups; so does the end of a
+    request, where a pause that led to no call may lie before it.
     """
     policy, chain, tries = played.case.policy, played.case.policy.chains[name], played.of(row)
     latency = played.latency_s[row]
@@ -145,9 +145,7 @@ def _latency_is_a_sum(played: Played, row: int, name: str) -> None:
     for group in _groups(tries):
         first, ends = group[0], [one.start_s + one.latency_s for one in group]
         gap = first.start_s - at - first.wait_s
-        assert gap >= -TINY
-        if not vain:
-            assert any(close(gap, k * each) for k in range(_lookups(played, row, name)[1] + 1))
+        assert any(close(gap, k * each) for k in range(_lookups(played, row, name)[1] + 1))
         for hedge in group[1:]:
             assert close(hedge.start_s, first.start_s + chain.steps[first.step].hedge.after_s)
             assert hedge.start_s < ends[0]

@@ -103,7 +103,7 @@ class Breaker:
         self.opened_at = -math.inf
         self.issued = self.succeeded = 0
         self.calls: list[tuple[int, bool]] = []
-        """(tenth of a window in which it ended, failed) since it last closed"""
+        """(tenth of a window in which it ended, failed) of the last ten, since it last closed"""
 
     def change(self, state: str, now: float) -> None:
         """Whatever was admitted before no longer counts."""
@@ -154,10 +154,10 @@ class Breaker:
                 self.change("closed", now)
         elif self.state == "closed":
             tenth = math.floor(now / (self.rules.window_s / 10))
+            self.calls = [(b, bad) for b, bad in self.calls if b > tenth - 10]
             self.calls.append((tenth, failed))
-            window = [bad for b, bad in self.calls if b > tenth - 10]
-            rate = sum(window) / len(window)
-            if len(window) >= self.rules.min_calls and rate >= self.rules.failure_rate:
+            rate = sum(bad for _, bad in self.calls) / len(self.calls)
+            if len(self.calls) >= self.rules.min_calls and rate >= self.rules.failure_rate:
                 self.change("open", now)
 
 
@@ -182,9 +182,12 @@ class Cache:
         exact = rules.key if rules.key is not None else ("prompt", "system", "tools", "parameters")
         self.scope = [c for c in scope if rules.scope is not None or c in log.columns]
         self.exact = [c for c in exact if rules.key is not None or c in log.columns]
+        if rules.kind == "semantic" and "prompt" not in self.exact:
+            self.exact = ["prompt", *self.exact]
         self.entries: OrderedDict[tuple[Any, ...], Entry] = OrderedDict()
-        keys = [self.key(i) for i in range(len(log.rows))]
-        self.first_row = {key: keys.index(key) for key in keys}
+        self.first_row: dict[tuple[Any, ...], int] = {}
+        for i in range(len(log.rows)):
+            self.first_row.setdefault(self.key(i), i)
 
     def key(self, row: int) -> tuple[Any, ...]:
         """What must be equal for an exact hit."""
@@ -199,8 +202,6 @@ class Cache:
         """How alike a request and a kept one are; -inf if they may not share an answer."""
         if self.key(row) == self.key(entry.row):
             return math.inf
-        if self.rules.kind == "exact":
-            return -math.inf
         if self.apart_from_prompt(row) != self.apart_from_prompt(entry.row):
             return -math.inf
         cosine = self.similar(row, entry.row)
@@ -208,10 +209,11 @@ class Cache:
 
     def find(self, row: int, now: float, longest_s: float) -> Entry | None:
         """The most similar entry that is not too old; it is used now."""
+        keys = self.entries if self.rules.kind == "semantic" else [self.key(row)]
         found = [
-            (self.nearness(row, entry), -self.first_row[key], key)
-            for key, entry in self.entries.items()
-            if now - entry.stored_at <= longest_s
+            (self.nearness(row, self.entries[key]), -self.first_row[key], key)
+            for key in keys
+            if key in self.entries and now - self.entries[key].stored_at <= longest_s
         ]
         found = [one for one in found if one[0] > -math.inf]
         if not found:

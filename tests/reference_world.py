@@ -38,7 +38,7 @@ class Call:
     step: int
     hedge: bool
     wait_s: float
-    """pause before it"""
+    """pauses since the call before"""
     start_s: float
     """since the request's arrival"""
     timeout_s: float
@@ -137,6 +137,7 @@ class Request:
     spent: float = 0.0
     shed: bool = False
     wait_s: float = 0.0
+    """pauses since the last call"""
     under_way: list[Call] = field(default_factory=list)
     called: set[str] = field(default_factory=set)
     unmeasured: set[str] = field(default_factory=set)
@@ -284,7 +285,7 @@ class Simulator:
             wait = max(step.backoff_s * 2**r.retry, lack_s)
             retries = r.retry < step.retries and reason in self.retry_on(r.chain)
             if retries and self.now + wait < r.deadline and self.grant():
-                r.retry, r.wait_s = r.retry + 1, wait
+                r.retry, r.wait_s = r.retry + 1, r.wait_s + wait
                 self.schedule(wait, self.woke, r, step)
                 return True
         r.out.skips.append((r.step, reason))
@@ -372,7 +373,8 @@ class Simulator:
         timeout = min(timeout, r.deadline - self.now)
         number = len(r.out.calls)
         start = self.now - r.arrival
-        wait = r.wait_s if extra and not hedge else 0.0
+        wait = 0.0 if hedge else r.wait_s
+        r.wait_s -= wait
         call = Call(r.row, number, model, r.step, hedge, wait, start, timeout)
         call.ticket, call.extra = ticket, extra
         self.outcome(r, call)
@@ -438,7 +440,7 @@ class Simulator:
             allowed = then < r.deadline and r.spent < r.budget
             allowed = allowed and not self.breakers[step.model].still_open(then)
             if allowed and self.grant():
-                r.retry, r.wait_s = r.retry + 1, wait
+                r.retry, r.wait_s = r.retry + 1, r.wait_s + wait
                 self.schedule(wait, self.woke, r, step)
                 return
         r.error = error

@@ -195,6 +195,22 @@ def test_a_model_that_is_down_gets_its_first_calls_and_then_probes_only():
     assert len(calls(done, "b")) == len(at)
 
 
+def test_a_probe_that_is_not_needed_any_more_leaves_its_place_to_another():
+    """A hedge in time cancels the only probe; the next request is the probe then."""
+    at = [0.0, 2.0, 2.25, 3.0, 4.0]
+    error = [[SERVER_ERROR, 0], *[[0, 0]] * 4]
+    latency = [[0.25, 0.25], [2.0, 0.25], *[[0.25, 0.25]] * 3]
+    data = log(at, error=error, latency_s=latency)
+    breaker = {"min_calls": 1, "open_s": 1, "probes": 1}
+    step = {"model": "a", "hedge": {"after_s": 0.5, "model": "b"}}
+    done = replay(policy(step, a={"breaker": breaker}), data)
+    # The hedge answers at 2.75 s, after the request of 2.25 s was refused.
+    assert ends(done) == ["server_error", None, "breaker_open", None, None]
+    assert changes(done) == [(0.25, "open"), (2.0, "half_open"), (3.25, "closed")]
+    errors = done.attempt_table["error"].to_pylist()
+    assert errors == [SERVER_ERROR, int(ErrorType.CANCELLED), 0, 0, 0]
+
+
 # --- hedges ----------------------------------------------------------------------------------
 
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,10 @@ from tests.reference_invariants import Played, Try, check
 from tests.reference_world import Journal, Result, play_all
 from tests.strategies_cases import FEATURES, Case, cases
 from toolkit.cache.similar import similarities, vector
-from toolkit.engine.replay import Replay, replay_traffic
+from toolkit.engine.replay import Replay, replay, replay_traffic
+from toolkit.logs.datasets import load_dataset
+from toolkit.policy import load_policy
+from toolkit.scenarios import load_scenario
 from toolkit.scenarios.arrivals import Traffic
 from toolkit.schema import ErrorType, Status
 
@@ -123,6 +128,7 @@ def agree(case: Case, done: Replay) -> None:
     for a, call in zip(got.tries, calls, strict=True):
         assert (a.row, a.model, a.step, a.hedge) == (call.row, call.model, call.step, call.hedge)
         assert a.error == call.error
+        assert same(a.wait_s, call.wait_s)
         assert same(a.start_s, call.start_s)
         assert same(a.latency_s, call.latency_s)
         assert same(a.cost_usd, call.cost_usd)
@@ -167,3 +173,34 @@ def test_all_features_together_agree_with_the_reference(case: Case):
     done = run(case)
     agree(case, done)
     check(as_played(case, done))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([frozenset(), frozenset({"faults"}), frozenset({"capabilities"})]), st.data()
+)
+def test_protection_that_never_acts_changes_nothing(features: frozenset[str], data: st.DataObject):
+    """One request by itself or all in the order of events: the same, if they share nothing."""
+    case = data.draw(cases(features))
+    alone = run(case)
+    idle = {"share": 0.0, "min_retries": 1_000_000}
+    policy = case.policy.with_value("retry_budget", idle)
+    together = run(replace(case, policy=policy))
+    assert together.stateful
+    assert alone.status.tolist() == together.status.tolist()
+    assert alone.error.tolist() == together.error.tolist()
+    assert alone.attempts.tolist() == together.attempts.tolist()
+    for name in ("latency_s", "cost_usd", "quality"):
+        np.testing.assert_allclose(getattr(alone, name), getattr(together, name), atol=1e-9)
+    assert run(replace(case, policy=policy)).latency_s.tobytes() == together.latency_s.tobytes()
+
+
+@pytest.mark.parametrize("name", ["provider_outage", "monday_morning"])
+def test_a_bundled_policy_on_real_outcomes_agrees_with_the_reference(name: str):
+    """Thousands of requests to the bundled models, while the first of them is in trouble."""
+    world = load_scenario(name).with_value("arrivals.for_s", 1800.0)
+    done = replay(load_policy("guarded"), load_dataset("local"), scenario=world)
+    assert done.dataset.n_requests > 8_000
+    origin_s = done.arrivals.origin_s
+    case = Case(done.policy, done.dataset, done.arrival_s, origin_s, done.faults, done.seed)
+    agree(case, done)
