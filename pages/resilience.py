@@ -18,6 +18,7 @@ with answer:
     parts.verdict(broken)
 
 parts.timeline(broken)
+parts.price(broken)
 tile_row(broken)
 parts.offer(broken)
 ladder(broken)

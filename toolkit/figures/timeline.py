@@ -23,7 +23,7 @@ from toolkit.figures.lanes import BREAKER, axis_key, breaker_lanes, fault_lanes,
 if TYPE_CHECKING:
     from toolkit.evaluate.timeline import Band, Timeline
 
-PANEL, LANE, FAULT, TITLE, GAP, AXIS = 150, 15, 20, 28, 5, 46
+PANEL, LANE, FAULT, TITLE, GAP, AXIS = 130, 14, 20, 28, 5, 46
 """Heights, pixels."""
 ENDINGS = (
     ("accepted", "answered", theme.faded(theme.ACCEPTED, 0.5)),

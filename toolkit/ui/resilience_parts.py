@@ -52,11 +52,21 @@ def _stop() -> NoReturn:
 
 
 def verdict(broken: Broken) -> None:
-    """What the protections were worth, in words: what failed, then quality and cost."""
-    first, dot, rest = broken.incident.verdict.partition(". ")
-    st.markdown(f"#### {bold(broken.view.name)}: {literal(first + dot.strip())}")
+    """What the protections were worth, in words: how much failed."""
+    first, _ = _sentences(broken)
+    st.markdown(f"#### {bold(broken.view.name)}: {literal(first)}")
+
+
+def price(broken: Broken) -> None:
+    """The rest of the verdict: quality, latency and cost."""
+    _, rest = _sentences(broken)
     if rest:
         st.markdown(literal(rest))
+
+
+def _sentences(broken: Broken) -> tuple[str, str]:
+    first, dot, rest = broken.incident.verdict.partition(". ")
+    return first + dot.strip(), rest
 
 
 def _titles(broken: Broken) -> tuple[str, str]:

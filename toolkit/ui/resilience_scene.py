@@ -81,9 +81,7 @@ def scene(view: View) -> Scene | None:
             icon=":material/error:",
         )
         return None
-    told = [one.description] if one.description else []
-    told += describe(one)
-    st.caption(literal(" ".join(told)))
+    st.caption(literal(one.description or " ".join(describe(one))))
     return Scene(one, against or NO_FALLBACK, pick == drawn.NAME)
 
 
