@@ -395,6 +395,11 @@ def test_capability_that_no_step_has():
         ),
         (
             [ask(), SORRY],
+            TOOLS | {"requires": {"tools": {"n": {"gt": 1, "lt": 1}}}},
+            "requires.tools: no request can need this: its tests contradict each other",
+        ),
+        (
+            [ask(), SORRY],
             {
                 "models": {
                     "small": {
@@ -485,6 +490,10 @@ def test_columns_of_all_parts_must_exist():
         ("requires.tools.tool", "'tools'"),
     ]
     assert "requirement 'tools' asks for a column" in str(PolicyError(found.errors))
+    idle = policy.with_value("shedding.priority_by", "tier")
+    assert "shedding.limits.gold: no request has this tier; got 'gold'; allowed: 'x'" in map(
+        str, check(idle, requests).warnings
+    )
     right = policy_of(ask(), requires={"long": {"user": {"eq": "nobody"}}})
     assert "requires.long: no request needs 'long'" in map(str, check(right, requests).warnings)
 

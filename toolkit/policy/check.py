@@ -84,7 +84,7 @@ def check(
         errors += unknown_models(policy, list(max_cost))
     if requests is not None:
         errors += unknown_columns(policy, requests)
-        for idle in (_idle_rules, _idle_requirements):
+        for idle in (_idle_rules, _idle_requirements, _idle_priorities):
             try:
                 warnings += idle(policy, requests)
             except PolicyError as error:
@@ -139,6 +139,26 @@ def _idle_requirements(policy: Policy, requests: pa.Table) -> list[Problem]:
     if problems:
         raise PolicyError(problems)
     return found
+
+
+def _idle_priorities(policy: Policy, requests: pa.Table) -> list[Problem]:
+    shedding = policy.shedding
+    if shedding is None or shedding.priority_by not in requests.column_names:
+        return []
+    column = requests.column(shedding.priority_by)
+    if not pa.types.is_string(column.type):
+        return []
+    there = [value for value in column.unique().to_pylist() if value is not None]
+    return [
+        Problem(
+            f"no request has this {shedding.priority_by}",
+            f"shedding.limits.{value}",
+            repr(value),
+            did_you_mean(value, there),
+        )
+        for value in shedding.limits
+        if value not in there
+    ]
 
 
 def _idle_rules(policy: Policy, requests: pa.Table) -> list[Problem]:

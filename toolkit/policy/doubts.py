@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from toolkit.errors import Problem
 from toolkit.policy.chain_proof import ChainProof
+from toolkit.policy.domains import clauses
 from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, StaleStep
 from toolkit.policy.proofs import unused_chains
 from toolkit.policy.reach import cache_of
@@ -57,6 +58,10 @@ def _unused(policy: Policy) -> Iterator[Problem]:
     for name in policy.models:
         if name not in asked:
             yield Problem("no step asks this model", f"models.{name}")
+    for name, condition in policy.requires.items():
+        if clauses(condition) == []:
+            what = "no request can need this: its tests contradict each other"
+            yield Problem(what, f"requires.{name}")
     if policy.requires and all(model.supports is None for model in policy.models.values()):
         yield Problem(
             "has no effect: no model says what it supports, so each supports everything",
