@@ -2,7 +2,7 @@
 
 Numba notices a change in a function's own file only, so code compiled against an older state
 machine would be used after an upgrade. Therefore the folder that keeps it is named after the
-sources of the whole engine.
+sources of all compiled functions and of the codes that are compiled into them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from toolkit.threads import in_threads
 __all__ = ["compiled", "in_threads", "inlined"]
 
 _HERE = Path(__file__).parent
+_CODES = ("schema.py", "policy/plan.py", "scenarios/faults.py")
+"""Modules outside the engine whose constants and row types are compiled in."""
 
 
 def _cache_folder() -> Path | None:
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(_HERE.glob("*.py")):
-        digest.update(source.read_bytes())
+    sources = [source.read_bytes() for source in sorted(_HERE.glob("*.py"))]
+    sources = [text for text in sources if b"toolkit.engine.compiled" in text]
+    sources += [(_HERE.parent / name).read_bytes() for name in _CODES]
+    for text in sources:
+        digest.update(text)
     folder = _HERE / "__pycache__" / f"compiled-{digest.hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
