@@ -26,7 +26,7 @@ chains:
       - {degrade: message, text: Sorry.}
   plain:
     deadline_s: 9
-    steps: [{model: small}]
+    steps: [{model: small, timeout_s: 3, retries: 1}]
 """
 
 
@@ -50,7 +50,7 @@ def test_text_has_worst_cases_routes_risks_and_what_is_not_proved(policy):
     text = run("check", "--policy", policy)
     lines = {line.split("  ")[0]: line.split() for line in text.splitlines() if line}
     assert lines["careful"][1:6] == ["3", "15", "s", "+", "Retry-After"]
-    assert lines["plain"][1:4] == ["1", "9", "s"]
+    assert lines["plain"][1:4] == ["2", "9", "s"]
     assert lines["tools"][1] == "3"
     flat = " ".join(text.split())
     assert "risk: chains.plain: can end without an answer" in flat

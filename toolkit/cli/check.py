@@ -85,9 +85,11 @@ _WORST = ("calls", "time", "cost")
 def _worst(worst: WorstCase) -> tuple[str, str, str]:
     from toolkit.evaluate.format import count, seconds, usd
 
-    time = seconds(worst.seconds_unasked) if worst.terminates else "no limit"
-    if worst.terminates and not math.isfinite(worst.seconds):
-        time += " + Retry-After"
+    time = "no limit"
+    if math.isfinite(worst.seconds):
+        time = seconds(worst.seconds)
+    elif worst.terminates:
+        time = f"{seconds(worst.seconds_unasked)} + Retry-After"
     return count(worst.attempts), time, usd(math.nan if worst.usd is None else worst.usd)
 
 
