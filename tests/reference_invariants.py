@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from tests.strategies_cases import Case
-from toolkit.policy.model import DegradeStep, ModelStep, StaleStep
+from toolkit.policy.model import DegradeStep, StaleStep
 from toolkit.policy.proofs import worst_case
+from toolkit.policy.reach import unreachable_steps
+from toolkit.scenarios import faults as codes
 
 TINY = 1e-6
 
@@ -89,10 +93,16 @@ def close(a: float, b: float) -> bool:
 
 
 def _bounded(played: Played, row: int, name: str) -> None:
-    """No attempt starts at or after the deadline or outlasts it; they are as few as proved."""
+    """No attempt starts after the deadline or outlasts it; all stays within what is proved."""
     policy = played.case.policy
     chain, tries = policy.chains[name], played.of(row)
-    assert len(tries) <= worst_case(policy, name).attempts
+    proved = worst_case(policy, name, _dearest(played))
+    assert len(tries) <= proved.attempts
+    assert not {one.step for one in tries} & set(unreachable_steps(policy, name))
+    if not math.isnan(played.latency_s[row]):
+        assert played.latency_s[row] <= proved.seconds + TINY
+    if proved.usd is not None and not math.isnan(played.cost_usd[row]):
+        assert played.cost_usd[row] <= proved.usd + TINY
     deadline = chain.deadline_s or math.inf
     for one in tries:
         assert one.start_s < deadline
@@ -103,6 +113,17 @@ def _bounded(played: Played, row: int, name: str) -> None:
     for one in tries:
         retries[one.step] = retries.get(one.step, -1) + (not one.hedge)
     assert all(count <= chain.steps[step].retries for step, count in retries.items())
+
+
+def _dearest(played: Played) -> dict[str, float]:
+    """The largest cost of a call per model of the log, at the highest price of this world."""
+    faults, data = played.case.faults, played.case.dataset
+    dearer = [max(1.0, f) for f in faults.value[faults.kind == codes.PRICE].tolist()]
+    return {
+        model: float(np.nanmax(data.cost_usd[:, k])) * math.prod(dearer)
+        for k, model in enumerate(data.models)
+        if not np.isnan(data.cost_usd[:, k]).all()
+    }
 
 
 def _lookups(played: Played, row: int, name: str) -> tuple[int, int]:
@@ -254,9 +275,3 @@ def _extra_calls_within_the_budget(played: Played) -> None:
             for row, arrival in enumerate(arrivals)
         )
         assert others + 1 <= max(budget.share * here, budget.min_retries)
-
-
-def hedged(policy: object) -> bool:
-    """Whether any step of a policy sends a second call."""
-    steps = [step for chain in policy.chains.values() for step in chain.steps]  # type: ignore[attr-defined]
-    return any(isinstance(step, ModelStep) and step.hedge is not None for step in steps)
