@@ -291,6 +291,13 @@ def test_a_breaker_is_switched_on_with_good_defaults_and_shown_in_words(home):
     assert draft(app).models["small"].breaker is None
 
 
+def test_weak_places_stand_where_they_can_be_mended(home):
+    """A chain that may end without an answer is named beside the switches."""
+    app = at_tab("Protection")
+    assert any(e.label.startswith("What a bad day would find weak") for e in app.expander)
+    assert "can end without an answer" in said(app)
+
+
 def test_a_wrong_setting_stays_in_its_field_and_loses_nothing(home):
     """The reason stands below the field, and the other settings stay as they were."""
     app = at_tab("Protection")

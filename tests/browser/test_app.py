@@ -160,12 +160,13 @@ def test_pages_keep_what_the_sidebar_chose(page, server):
 
 
 def test_every_tab_of_the_editor_opens(page, server):
-    """Rules, chains, goals, models and YAML each show their form."""
+    """Rules, chains, goals, models, protection and YAML each show their form."""
     open_page(page, f"{server.url}/policy?dataset=shop&policy=tiered")
     for tab, label in (
         ("Chains", "Deadline, seconds"),
         ("Goals", "Quality, at least"),
-        ("Models", "In the log"),
+        ("Models", "Longest prompt, tokens"),
+        ("Protection", "Most to spend on a day, USD"),
         ("YAML", "The policy as a file"),
         ("Rules", "Leads to"),
     ):

@@ -8,8 +8,8 @@ import streamlit as st
 
 from toolkit.evaluate.format import seconds, usd
 from toolkit.policy.model import Chain
-from toolkit.policy.proofs import WorstCase
 from toolkit.policy.words import step_in_words
+from toolkit.policy.worst import WorstCase
 from toolkit.schema import ERROR_LABELS
 from toolkit.ui import drafts, guards
 from toolkit.ui.fields import Change, Form, complaint
@@ -33,7 +33,8 @@ def worst_words(worst: WorstCase) -> str:
     calls = f"{worst.attempts} call{'' if worst.attempts == 1 else 's'}"
     time = f"{seconds(worst.seconds)}" if math.isfinite(worst.seconds) else "no limit in time"
     money = usd(worst.usd) if worst.usd is not None else "an unknown cost"
-    return f"At worst {calls}, {time}, {money} for one request."
+    why = f" ({worst.note})" if worst.note else ""
+    return f"At worst {calls}, {time}, {money} for one request{why}."
 
 
 def _chain(form: Form, k: int, name: str, chain: Chain, worst: WorstCase | None) -> None:
@@ -76,7 +77,7 @@ def _chain(form: Form, k: int, name: str, chain: Chain, worst: WorstCase | None)
             lambda p, on: guards.set_part(p, ("chains", name, "cache"), None if on else False),
         )
     if worst is not None:
-        st.caption(literal(f"{worst_words(worst)} {worst.note}".strip()))
+        st.caption(literal(worst_words(worst)))
     with st.expander("Which errors lead on", type="compact", key=f"errors{k}"):
         _errors(form, name, chain)
 

@@ -46,7 +46,7 @@ def editor(view: View) -> None:
             models_form(form, view.dataset.models, columns)
     if protection.open:
         with protection:
-            protection_form(form, columns)
+            protection_form(form, columns, view.check.risks)
     if text.open:
         with text:
             _yaml(form)

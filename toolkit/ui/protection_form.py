@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from toolkit.errors import Problem
 from toolkit.evaluate.protection import with_recommended
 from toolkit.policy.model import Breaker, Limits, Model, RetryBudget, Shedding
 from toolkit.policy.words import (
@@ -21,6 +22,7 @@ from toolkit.ui.cache_form import cache_form
 from toolkit.ui.fields import Form
 from toolkit.ui.guards import Place
 from toolkit.ui.parts import Part, into, number_field, part_fields, switched
+from toolkit.ui.states import problem_line
 from toolkit.ui.text import bold, literal
 
 _BREAKER = (
@@ -110,12 +112,16 @@ _DAILY = Part(
 )
 
 
-def protection_form(form: Form, columns: Sequence[rows.Column]) -> None:
-    """Guards of each model, then of the whole policy."""
+def protection_form(form: Form, columns: Sequence[rows.Column], risks: Sequence[Problem]) -> None:
+    """Guards of each model, then of the whole policy; ``risks`` are the check's."""
     st.caption(
         "What keeps one failing model, a flood of requests or a bill from becoming an outage. "
         "Each part is off until you switch it on."
     )
+    if risks:
+        label = f"What a bad day would find weak ({len(risks)})"
+        with st.expander(label, icon=":material/crisis_alert:", key="risks"):
+            st.markdown("\n".join(f"- {problem_line(risk)}" for risk in risks))
     if with_recommended(form.policy) != form.policy:
         form.button(
             "Switch on what is recommended",

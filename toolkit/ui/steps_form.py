@@ -89,8 +89,8 @@ def _step(form: Form, chain: str, i: int, n: int, step: Step) -> None:
 def _model_step(form: Form, chain: str, i: int, step: ModelStep) -> DeltaGenerator:
     place: Place = ("chains", chain, "steps", i)
     key, models = dotted(place), list(form.policy.models)
-    hedged = [6] if step.hedge is not None else []
-    widths = [7, 4, 4, 4, 5, *hedged, 4]
+    hedged = [3] if step.hedge is not None else []
+    widths = [4, 2, 2, 2, 2, *hedged, 2]
     fields = st.columns(widths, vertical_alignment="bottom")
     with fields[0]:
         form.choice(f"{i + 1}. Ask", f"{key}.model", step.model, models, into((*place, "model")))
@@ -100,7 +100,7 @@ def _model_step(form: Form, chain: str, i: int, step: ModelStep) -> DeltaGenerat
             number_field(form, (*place, part.name), getattr(step, part.name), part, idle)
     with fields[4]:
         form.number(
-            "Second call, s",
+            "2nd call, s",
             f"{key}.hedge.after_s",
             step.hedge.after_s if step.hedge else None,
             lambda p, after: guards.set_hedge(p, chain, i, after),
@@ -112,7 +112,7 @@ def _model_step(form: Form, chain: str, i: int, step: ModelStep) -> DeltaGenerat
     if step.hedge is not None:
         with fields[5]:
             form.choice(
-                "Second call to",
+                "2nd call to",
                 f"{key}.hedge.model",
                 step.hedge.model or step.model,
                 models,
