@@ -119,8 +119,8 @@ def test_faults_are_shaded_through_all_panels_with_their_names():
     areas = [s for s in figure.layout.shapes if s.type == "rect"]
     assert [(s.x0, s.x1, s.y0, s.y1) for s in areas] == [(10, 20, 0, 1), (15, 30, 0, 1)]
     labels = [a.text for a in figure.layout.annotations]
-    assert "outage: small" in labels
-    assert "spike × 3" in labels
+    assert "<b>outage: small</b>" in labels
+    assert "<b>spike × 3</b>" in labels
     assert "no fault is injected" in [
         a.text for a in timeline_figure(made(spans=()), made(spans=())).layout.annotations
     ]

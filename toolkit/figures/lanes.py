@@ -49,7 +49,7 @@ def fault_lanes(fig: go.Figure, spans: Sequence[Span], unit: Clock, axis: str, e
             x=b if late else a,
             y=place,
             yref=axis,
-            text=theme.plain(_fault(span)),
+            text=f"<b>{theme.plain(_fault(span))}</b>",
             xanchor="right" if late else "left",
             showarrow=False,
             font={"size": 12},
@@ -101,7 +101,7 @@ def breaker_lanes(
                 yaxis=axis,
                 orientation="h",
                 width=0.7,
-                marker={"color": colour, "line": {"color": colour, "width": 1}},
+                marker={"color": colour, "line": {"color": colour, "width": 0.5}},
                 legendgroup=state,
                 customdata=[
                     f"<b>{theme.plain(band.model)}</b><br>{name}"

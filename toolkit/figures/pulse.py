@@ -89,7 +89,14 @@ def pulse_figure(
     )
     fig.update_layout(
         margin={"t": TOP, "b": AXIS},
-        legend={"y": 1, "yref": "container", "yanchor": "top", "traceorder": "reversed"},
+        legend={
+            "x": 0,
+            "xref": "container",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "traceorder": "reversed",
+        },
     )
     return fig
 

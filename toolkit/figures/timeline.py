@@ -23,7 +23,7 @@ from toolkit.figures.lanes import BREAKER, axis_key, breaker_lanes, fault_lanes,
 if TYPE_CHECKING:
     from toolkit.evaluate.timeline import Band, Timeline
 
-PANEL, LANE, FAULT, TITLE, GAP, AXIS = 130, 14, 20, 28, 5, 46
+PANEL, LANE, FAULT, TITLE, GAP, AXIS = 130, 14, 20, 28, 9, 46
 """Heights, pixels."""
 ENDINGS = (
     ("accepted", "answered", theme.faded(theme.ACCEPTED, 0.5)),
@@ -157,7 +157,7 @@ def _place(fig: go.Figure, rows: _Rows, height: int | None) -> None:
     fig.update_layout(
         height=height or rows.used + AXIS + top,
         margin={"t": top, "b": AXIS},
-        legend={"y": 1, "yref": "container", "yanchor": "top"},
+        legend={"x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top"},
     )
 
 

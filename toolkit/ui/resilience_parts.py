@@ -128,13 +128,14 @@ def offer(broken: Broken) -> None:
     bare = [name for name, model in policy.models.items() if model.breaker is None]
     lacks = []
     if bare:
-        whose = "no model has" if len(bare) == len(policy.models) else f"{len(bare)} models lack"
-        lacks.append(f"{whose} a breaker" if "no " in whose else f"{whose} one")
+        all_of_them = len(bare) == len(policy.models)
+        whose = "no model" if all_of_them else f"{len(bare)} of {len(policy.models)} models"
+        lacks.append(f"{whose} has a breaker" if all_of_them else f"{whose} have no breaker")
     if policy.retry_budget is None:
         lacks.append("nothing limits retries")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/shield: **This policy can be better protected**: {', and '.join(lacks)}. "
+            f":material/shield: **This policy can be better protected**: {' and '.join(lacks)}. "
             "A breaker stops asking a model that keeps failing; a retry budget keeps retries "
             "from becoming a flood.",
             width="stretch",

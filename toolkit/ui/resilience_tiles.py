@@ -142,7 +142,7 @@ def _interval(tile: _Tile, e: Estimate) -> str:
 
 _COLUMNS: dict[str, tuple[str, Callable[[Estimate], str], str]] = {
     "error_rate": ("Failed", percent_interval, "Ended without an answer and without a message"),
-    "degraded_rate": ("Message or stale", percent_interval, "Degraded"),
+    "degraded_rate": ("Degraded", percent_interval, "Ended with a message or an old answer"),
     "success_rate": ("Answered", percent_interval, "By a model or from the fresh cache"),
     "quality": ("Quality", number_interval, "0 to 1; a failure counts as 0"),
     "latency_p95_s": ("p95 latency", seconds_interval, "With all attempts and waits"),

@@ -47,7 +47,7 @@ def _scenario(name: str, changed_at: int) -> Scenario | PolicyError:  # noqa: AR
         return error
 
 
-@st.cache_resource(max_entries=16, show_spinner=WAIT)
+@st.cache_resource(max_entries=16, show_spinner=WAIT, show_time=True)
 def _incident(key: _Key, _policy: Policy, _data: Dataset, _scenario: Scenario) -> Incident:
     return incident(_policy, _data, _scenario, key[-1])
 
