@@ -26,7 +26,9 @@ from toolkit.policy import (
     parse_policy,
 )
 from toolkit.policy.check import check
+from toolkit.policy.model import Cache
 from toolkit.policy.nodes import scalar
+from toolkit.policy.words import cache_in_words
 from toolkit.schema import ERROR_LABELS, ErrorType
 
 EXAMPLE = (Path(__file__).parent / "example_policy.yaml").read_text(encoding="utf-8")
@@ -462,6 +464,9 @@ def test_the_card_tells_what_guards_the_policy(policy):
     ):
         assert words in html
     assert "protection" not in policy._repr_html_()
+    assert cache_in_words(Cache(key=("system", "prompt"), ttl_s=90)) == (
+        "requests of the same system and prompt get the same answer for 90 s"
+    )
 
 
 def test_long_parts_have_a_line_for_each_entry():

@@ -93,6 +93,8 @@ def model_in_words(model: Model) -> str:
 def cache_in_words(cache: Cache) -> str:
     """For example ``the same request gets the same answer for 1 h``."""
     who = "the same request gets"
+    if cache.key is not None:
+        who = f"requests of the same {' and '.join(cache.key)} get"
     if cache.kind == "semantic":
         who = f"requests at least {cache.threshold:g} alike get"
     parts = [f"{who} the same answer for {span(cache.ttl_s)}"]
