@@ -193,6 +193,10 @@ class Cache:
         """What must be equal for an exact hit."""
         return tuple(self.log.rows[row][c] for c in [*self.scope, *self.exact])
 
+    def keeps(self, row: int) -> bool:
+        """Whether an answer to this request is ever kept: not without its prompt."""
+        return "prompt" not in self.exact or self.log.rows[row]["prompt"] is not None
+
     def apart_from_prompt(self, row: int) -> tuple[Any, ...]:
         """What must be equal for a semantic hit."""
         columns = [c for c in [*self.scope, *self.exact] if c != "prompt"]
@@ -209,6 +213,8 @@ class Cache:
 
     def find(self, row: int, now: float, longest_s: float) -> Entry | None:
         """The most similar entry that is not too old; it is used now."""
+        if not self.keeps(row):
+            return None
         keys = self.entries if self.rules.kind == "semantic" else [self.key(row)]
         found = [
             (self.nearness(row, self.entries[key]), -self.first_row[key], key)
@@ -224,6 +230,8 @@ class Cache:
 
     def store(self, row: int, quality: float, imputed: bool, now: float) -> None:
         """Keep an accepted answer."""
+        if not self.keeps(row):
+            return
         key = self.key(row)
         if key not in self.entries and len(self.entries) >= self.rules.max_entries:
             self.entries.popitem(last=False)

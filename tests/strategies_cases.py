@@ -102,11 +102,12 @@ def _dense_log(rnd: random.Random, n: int) -> tuple[Dataset, np.ndarray]:
     def seen(values: np.ndarray) -> np.ndarray:
         return np.where(observed, values, np.nan)
 
+    prompts = rnd.choices(PROMPTS, k=n)
     columns: dict[str, Any] = {
         "request_id": [f"r{i}" for i in range(n)],
         "category": rnd.choices(CATEGORIES, k=n),
         "tenant": pa.array(rnd.choices(["a", "b", None], k=n), pa.string()),
-        "prompt": rnd.choices(PROMPTS, k=n),
+        "prompt": pa.array([p if rnd.random() < 0.95 else None for p in prompts], pa.string()),
         "input_tokens": pa.array([t if rnd.random() < 0.9 else None for t in tokens], pa.float64()),
     }
     if rnd.random() < 0.5:
@@ -215,7 +216,7 @@ def _cache(rnd: random.Random, kind: str) -> dict[str, Any]:
         "latency_s": rnd.choice([0.0, 0.25]),
         "cost_usd": rnd.choice([0.0, 1 / 1024]),
     }
-    cache |= _maybe(rnd, "key", ["prompt"], ["prompt", "category"])
+    cache |= _maybe(rnd, "key", ["prompt"], ["prompt", "category"], ["category"])
     return cache | _maybe(rnd, "scope", [], ["tenant"], ["category"])
 
 

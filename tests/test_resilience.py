@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.reference import Log
 from tests.reference_invariants import Played, Try, check
-from tests.reference_world import Journal, Result, play_all
+from tests.reference_records import Journal, Result
+from tests.reference_world import play_all
 from tests.strategies_cases import FEATURES, Case, cases
 from toolkit.cache.similar import similarities, vector
 from toolkit.engine.replay import Replay, replay, replay_traffic
