@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -70,16 +71,16 @@ RESPONSES: dict[str, tuple[int, dict[str, Any] | str]] = {
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: BadProvider
 
     def do_POST(self) -> None:
-        how = self.path.split("/")[1]
-        self.server.calls.append(how)  # type: ignore[attr-defined]
+        name = self.path.split("/")[1]
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.server.keys.append(key)  # type: ignore[attr-defined]
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if how == "slow":
-            time.sleep(SLOW_S)
-            how = "good"
+        with self.server.counting(name, key) as how:
+            if how.startswith("slow"):
+                time.sleep(self.server.slow_s)
+        how = "good" if how == "slow" else how.removeprefix("slow ")
         if how == "closed":
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
@@ -92,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             if status == 429:
-                self.send_header("Retry-After", "30")
+                self.send_header("Retry-After", self.server.retry_after)
             self.end_headers()
             self.wfile.write(data)
 
@@ -101,7 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class BadProvider(ThreadingHTTPServer):
-    """Keeps what was asked (``calls``) and the keys that came with it (``keys``)."""
+    """Keeps what was asked (``calls``) and the keys that came with it (``keys``).
+
+    ``moods`` gives a first part of the path, which then may be any name, another behaviour for as
+    long as it is there; ``slow`` before a behaviour, as in ``slow 500``, comes ``slow_s`` late.
+    """
 
     daemon_threads = True
 
@@ -109,17 +114,44 @@ class BadProvider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.calls: list[str] = []
         self.keys: list[str] = []
+        self.moods: dict[str, str] = {}
+        self.connections = 0
+        self.slow_s = SLOW_S
+        self.retry_after = "30"
+        self.most_at_once: Counter[str] = Counter()
+        """by first part of the path"""
+        self._at_once: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Count connections."""
+        self.connections += 1
+        super().process_request(request, client_address)
 
     def base(self, how: str) -> str:
         """The ``api_base`` that misbehaves in this way."""
         return f"http://127.0.0.1:{self.server_port}/{how}"
+
+    @contextlib.contextmanager
+    def counting(self, name: str, key: str) -> Iterator[str]:
+        """Take note of a call until its answer is sent; how to answer it."""
+        with self._counting:
+            self.calls.append(name)
+            self.keys.append(key)
+            self._at_once[name] += 1
+            self.most_at_once[name] = max(self.most_at_once[name], self._at_once[name])
+        try:
+            yield self.moods.get(name, name)
+        finally:
+            with self._counting:
+                self._at_once[name] -= 1
 
 
 @contextlib.contextmanager
 def bad_provider() -> Iterator[BadProvider]:
     """Serve on a free loopback port."""
     with BadProvider() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield server

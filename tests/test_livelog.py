@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from tests.test_live import Clock, Logged
 from toolkit.engine.live import serve
-from toolkit.engine.trace import Attempt, Trace
+from toolkit.engine.trace import Attempt, Skip, Trace
 from toolkit.errors import DataError
 from toolkit.logs import inbox
 from toolkit.logs.absorb import ATTEMPTS, DECISIONS
@@ -28,6 +29,8 @@ from toolkit.schema import ErrorType
 
 NAN = float("nan")
 CALL = Attempt("m", 1, 0.0, 0.25, 0.5, 0.125, 0.75, None, False)
+CALL_B = Attempt("b", 1, 0.0, 0.5, 0.25, NAN, NAN, None, False, hedge=True)
+SKIP = Skip("m", 1, 0.0, "breaker_open")
 TRACE = Trace("r", "short", "cheap", 0.9, (CALL,), "accepted", None, 0.75, 0.125, 0.75)
 POLICY = SimpleNamespace(policy="tiered", digest="abc")
 
@@ -136,6 +139,33 @@ def test_what_was_not_asked_for_is_not_written(lab):
         log.record(TRACE, request, POLICY, answer="hidden answer")
         assert '"prompt": "hidden prompt"' in written(lab)
         assert written(lab).count("hidden") == 1
+
+
+GUARDED = [
+    # hedged: the second call had answered when the first was given up, and the other way round
+    (replace(TRACE, attempts=(replace(CALL, error_type="cancelled"), CALL_B)), "b"),
+    (replace(TRACE, attempts=(CALL, replace(CALL_B, error_type="cancelled"))), "m"),
+    (replace(TRACE, attempts=(replace(CALL, error_type="timeout"), CALL_B)), "b"),
+    (replace(TRACE, attempts=(), cached=True), None),
+    (replace(TRACE, status="degraded", error_type="breaker_open", attempts=(), cached=True), None),
+    *(
+        (replace(TRACE, status="error", error_type=error, attempts=(), skips=(SKIP,)), None)
+        for error in ("breaker_open", "shed", "unsupported", "budget")
+    ),
+]
+
+
+@pytest.mark.parametrize(("trace", "model"), GUARDED)
+def test_the_model_is_the_one_whose_answer_was_taken(lab, trace, model):
+    """Not one that was given up, nor any where the cache or nobody answered; errors come back."""
+    with LiveLog() as log:
+        log.record(trace, {"request_id": "r"}, POLICY)
+    (kept,) = decisions().to_pylist()
+    assert (kept["model"], kept["status"]) == (model, trace.status)
+    assert kept["error_type"] == trace.error_type
+    tried = attempts()
+    assert tried["model"].to_pylist() == [a.model for a in trace.attempts]
+    assert tried["error_type"].to_pylist() == [a.error_type for a in trace.attempts]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -13,45 +13,30 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from toolkit.cache.store import AnswerCache
-from toolkit.engine.admission import shared_state
+from toolkit.engine.admission import Shared, shared_state
+from toolkit.engine.calls import Reply
 from toolkit.engine.keys import text_keys
-from toolkit.engine.machine import Action, Event, Request, abandon, next_action
+from toolkit.engine.machine import (
+    ARRIVED,
+    Action,
+    Event,
+    Request,
+    abandon,
+    arrive,
+    happened,
+    next_action,
+)
 from toolkit.engine.provider import complete
 from toolkit.engine.trace import Trace
 from toolkit.errors import ProviderError
 from toolkit.logs.collect.answers import Message
 from toolkit.policy.model import Model, Policy
-from toolkit.policy.plan import compile_plan
-from toolkit.schema import ErrorType
-
-
-class Reply(Protocol):
-    """What a provider call gave; ``engine.provider.Answer`` is one.
-
-    It may also say ``output_tokens`` and ``retry_after_s``.
-    """
-
-    @property
-    def text(self) -> str:
-        """The answer, empty after an error."""
-
-    @property
-    def cost_usd(self) -> float:
-        """NaN where unknown."""
-
-    @property
-    def latency_s(self) -> float:
-        """Time the call took."""
-
-    @property
-    def error(self) -> ErrorType:
-        """``ErrorType.NONE`` for an answer."""
-
+from toolkit.policy.plan import NO_LIMIT, Plan, compile_plan
 
 Provider = Callable[[str, Model, float], Reply]
 """Called with a model's name in the policy, its settings, and the timeout in seconds."""
@@ -110,11 +95,13 @@ class Service:
         self.sleep = sleep
         self.cache = AnswerCache(policy.cache) if policy.cache else None
         self.plan = compile_plan(policy, None)
-        self._shared = shared_state(
-            self.plan, time.time() - clock() if origin_s is None else origin_s, changes=0
-        )
-        self._lock = threading.Lock()
         self.model_keys = text_keys(pa.array([policy.log_name(name) for name in policy.models]))
+        self._lock = threading.Lock()
+        self._now = -math.inf
+        if origin_s is None:
+            origin_s = time.time() - clock()
+        self._shared = shared_state(self.plan, origin_s, changes=0)
+        self._warm_up()
 
     def serve(self, request: Mapping[str, Any], call: Provider) -> Served:
         """Run one request through the policy.
@@ -134,13 +121,33 @@ class Service:
     def step(self, known: Request, state: Any, event: Event) -> tuple[Any, Action]:
         """Turn the machine for one request."""
         with self._lock:
-            new: tuple[Any, Action] = next_action(self.plan, self._shared, known, state, event)
-            return new
+            # Threads read the clock before they get here: in another order than they come.
+            self._now = max(self._now, event.now)
+            return _turn(self.plan, self._shared, known, state, event._replace(now=self._now))
 
-    def abandon(self, state: Any, now: float) -> None:
+    def abandon(self, state: Any) -> None:
         """Give back what a request holds that cannot go on."""
         with self._lock:
-            abandon(self.plan, self._shared, state, 0.0, now)
+            abandon(self.plan, self._shared, state, 0.0, self._now)
+
+    def pay(self, cost_usd: float) -> None:
+        """Add to the day's spending what nobody waited for."""
+        with self._lock:
+            self._shared.spent_usd[0] += cost_usd
+
+    def _warm_up(self) -> None:
+        """Have the machine compiled, which can take seconds, so that no request waits for it."""
+        scratch: Shared = shared_state(self.plan, changes=0)
+        known = Request(0, 0.0, NO_LIMIT)
+        state, _ = _turn(self.plan, scratch, known, arrive(0), happened(ARRIVED, 0.0))
+        abandon(self.plan, scratch, state, 0.0, 0.0)
+
+
+def _turn(
+    plan: Plan, shared: Shared, known: Request, state: Any, event: Event
+) -> tuple[Any, Action]:
+    made: tuple[Any, Action] = next_action(plan, shared, known, state, event)
+    return made
 
 
 def serve(

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -192,12 +193,19 @@ def _detail(error: Exception) -> str:
 
 
 def _retry_after(error: Exception) -> float:
-    """Seconds that a ``Retry-After`` header asks for; 0 without one, or where it is a date."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    """Seconds that a ``Retry-After`` header asks for, also as a date; 0 without one."""
+    # LiteLLM gives its exceptions a response of its own making, without the provider's headers.
+    response = getattr(error, "response", None)
+    sources = (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None))
+    text = next((h["retry-after"] for h in sources if h and "retry-after" in h), "0")
     try:
-        return max(0.0, min(float(headers.get("retry-after", 0)), MAX_RETRY_AFTER_S))
-    except (TypeError, ValueError):
-        return 0.0
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_S)
 
 
 _SECRETS = (
@@ -238,8 +246,17 @@ def _litellm() -> Any:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import httpx
         import litellm
+        from litellm.llms.custom_httpx.http_handler import get_ssl_configuration
 
+        # LiteLLM has a client, with connections of its own, for each timeout that it is given; what
+        # is left of a deadline is never the same twice. So all of them share these connections.
+        litellm.client_session = httpx.Client(
+            verify=get_ssl_configuration(),
+            follow_redirects=True,
+            limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
+        )
         litellm.telemetry = False
         litellm.suppress_debug_info = True
         # LiteLLM finishes loading in its first call, which takes seconds that are no latency of a

@@ -1,26 +1,19 @@
-"""One live request on its way through the machine.
-
-A call is made in the thread that serves the request; only where a hedge may be sent beside it does
-it get a thread of its own. A call that is given up cannot be taken back: its thread ends when the
-provider does, nobody reads what it says, and what it costs is not known.
-"""
+"""One live request on its way through the machine."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from math import isfinite, isnan
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from toolkit.cache.store import Hit
+from toolkit.engine.calls import NAN, Calls, Reply
 from toolkit.engine.decide import Decisions, decide
 from toolkit.engine.facts import facts
 from toolkit.engine.keys import Purpose, text_keys, uniform
-from toolkit.engine.live import Provider, Reply, Served, Service
+from toolkit.engine.live import Provider, Served, Service
 from toolkit.engine.machine import (
     ARRIVED,
     CALL,
@@ -51,46 +44,37 @@ from toolkit.engine.machine import (
     happened,
 )
 from toolkit.engine.trace import Attempt, Skip, Trace
+from toolkit.errors import DataError
 from toolkit.policy.conditions import Condition
 from toolkit.policy.model import DegradeStep, Policy, StaleStep
 from toolkit.policy.plan import ASK
-from toolkit.schema import REQUEST_ID, ErrorType, Status
-
-NAN = float("nan")
+from toolkit.schema import INPUT_TOKENS, REQUEST_ID, ErrorType, Status
 
 
-@dataclass
-class _Call:
-    """A call under way."""
-
-    attempt: int
-    """index into the attempts"""
-    start: float
-    reply: Future[Reply]
-
-
-@dataclass
 class Serving:
     """What has happened to a request so far."""
 
-    service: Service
-    request: Mapping[str, Any]
-    provider: Provider
-    attempts: list[Attempt] = field(default_factory=list)
-    skips: list[Skip] = field(default_factory=list)
-    calls: dict[int, _Call] = field(default_factory=dict)
-    """those under way, by FIRST and SECOND"""
-    answered: Reply | None = None
-    """the last call that ended"""
-    hit: Hit | None = None
-    wait_s: float = 0.0
-    cost_usd: float = 0.0
+    def __init__(self, service: Service, request: Mapping[str, Any], provider: Provider) -> None:
+        self.service = service
+        self.request = request
+        self.provider = provider
+        self.calls = Calls(service.policy, service.pay)
+        self.skips: list[Skip] = []
+        self.answered: Reply | None = None
+        """the last call that ended"""
+        self.hit: Hit | None = None
+        self.wait_s = 0.0
+        """pause before the next call"""
+        self.other_usd = 0.0
+        """spent on anything but calls"""
 
     def run(self) -> Served:
         """Turn the crank until the request has ended."""
         service = self.service
-        columns = asked_columns(service.policy, self.request)
-        table = pa.table({name: pa.array([self.request.get(name)]) for name in columns})
+        if self.request.get(REQUEST_ID) is None:
+            got = ", ".join(map(str, self.request)) or "nothing"
+            raise DataError(f"the request has no {REQUEST_ID}; got {got}; allowed: any text")
+        table = asked_columns(service.policy, self.request)
         decision = decide(service.policy, table, service.seed)
         needs, tokens, room = (column[0] for column in facts(service.policy, table))
         known = Request(int(needs), float(tokens), int(room))
@@ -98,17 +82,17 @@ class Serving:
         self.arrived = service.clock()
         chain = int(decision.chain[0])
         self.first_step = int(service.plan.chains[chain]["start"])
-        state: Any = arrive(chain)
         event = happened(ARRIVED, self.arrived)
+        state, action = service.step(known, arrive(chain), event)
         try:
-            while True:
-                state, action = service.step(known, state, event)
-                if action.kind in _ENDS:
-                    return self._served(state, action, decision)
+            while action.kind not in _ENDS:
                 event = self._do(state, action)
+                state, action = service.step(known, state, event)
         except BaseException:
-            service.abandon(state, service.clock())
+            service.abandon(state)
+            self.calls.give_up(service.clock())
             raise
+        return self._served(state, action, decision)
 
     def _do(self, state: Any, action: Action) -> Event:
         """Do what the machine says, and tell it what happened."""
@@ -133,7 +117,7 @@ class Serving:
         assert action.kind in (LOOK_FRESH, LOOK_STALE)
         assert service.cache is not None
         stale = bool(action.kind == LOOK_STALE)
-        self.cost_usd += service.plan.cache_cost_usd
+        self.other_usd += service.plan.cache_cost_usd
         self.hit = service.cache.look_up(self.request, service.clock(), stale=stale)
         found = (FOUND_STALE if stale else FOUND) if self.hit else MISSED_STALE if stale else MISSED
         return happened(found, service.clock())
@@ -145,89 +129,52 @@ class Serving:
         second = bool(action.kind == HEDGE)
         name = self._name(step["hedge_model" if second else "model"])
         now = service.clock()
-        self.attempts.append(
-            Attempt(
-                model=name,
-                step=int(state.step - self.first_step) + 1,
-                wait_s=0.0 if second else self.wait_s,
-                start_s=now - self.arrived,
-                latency_s=NAN,
-                cost_usd=NAN,
-                quality=NAN,
-                error_type=None,
-                imputed=False,
-                hedge=second,
-            )
+        attempt = Attempt(
+            model=name,
+            step=int(state.step - self.first_step) + 1,
+            wait_s=0.0 if second else self.wait_s,
+            start_s=now - self.arrived,
+            latency_s=NAN,
+            cost_usd=NAN,
+            quality=NAN,
+            error_type=None,
+            imputed=False,
+            hedge=second,
         )
         self.wait_s = 0.0
-        reply: Future[Reply] = Future()
-        self.calls[int(SECOND if second else FIRST)] = _Call(len(self.attempts) - 1, now, reply)
-
-        def work() -> None:
-            try:
-                reply.set_result(self.provider(name, service.policy.models[name], action.seconds))
-            except BaseException as error:  # noqa: BLE001  raised where the reply is read
-                reply.set_exception(error)
-
-        if np.isfinite(step["hedge_after_s"]):
-            threading.Thread(target=work, daemon=True).start()
-        else:
-            work()
+        self.calls.begin(
+            int(SECOND if second else FIRST),
+            attempt,
+            now,
+            lambda: self.provider(name, service.policy.models[name], action.seconds),
+            beside=isfinite(step["hedge_after_s"]),
+        )
 
     def _await(self, state: Any, *, may_hedge: bool) -> Event:
         """Wait until a call has ended, or until it is time for the hedge."""
         service = self.service
         after_s = float(service.plan.steps[state.step]["hedge_after_s"])
-        limit = after_s if may_hedge and np.isfinite(after_s) else None
-        done, _ = wait([call.reply for call in self.calls.values()], limit, FIRST_COMPLETED)
-        if not done:
-            return happened(HEDGE_DUE, service.clock())
-        which = next(which for which, call in self.calls.items() if call.reply in done)
-        ended = self.calls.pop(which)
-        reply = self.answered = ended.reply.result()
-        now, error = service.clock(), int(reply.error)
-        attempt = self.attempts[ended.attempt]
-        self.attempts[ended.attempt] = replace(
-            attempt,
-            latency_s=reply.latency_s,
-            cost_usd=reply.cost_usd,
-            quality=0.0 if error else NAN,
-            error_type=ErrorType(error).label if error else None,
-        )
-        self.cost_usd += reply.cost_usd
-        if not error:
-            for other in self.calls.values():
-                self._give_up(other, now)
-        column = list(service.policy.models).index(attempt.model)
-        tokens = float(getattr(reply, "output_tokens", NAN))
+        ended = self.calls.ended(after_s if may_hedge and isfinite(after_s) else None)
+        now = service.clock()
+        if ended is None:
+            return happened(HEDGE_DUE, now)
+        which, model, reply = ended
+        self.answered = reply
+        if not reply.error:
+            self.calls.give_up(now)
+        column = list(service.policy.models).index(model)
+        number = len(self.calls.attempts)
         return happened(
             COMPLETED,
             now,
-            error=error,
-            cost_usd=0.0 if np.isnan(reply.cost_usd) else reply.cost_usd,
+            error=int(reply.error),
+            cost_usd=_known(reply.cost_usd),
             jitter=uniform(
-                service.seed,
-                self.key,
-                service.model_keys[column],
-                len(self.attempts),
-                int(Purpose.BACKOFF),
+                service.seed, self.key, service.model_keys[column], number, int(Purpose.BACKOFF)
             ),
-            retry_after_s=float(getattr(reply, "retry_after_s", 0.0)),
+            retry_after_s=_known(getattr(reply, "retry_after_s", 0.0)),
             call=which,
-            tokens=0.0 if np.isnan(tokens) else tokens,
-        )
-
-    def _give_up(self, call: _Call, now: float) -> None:
-        attempt = self.attempts[call.attempt]
-        free = self.service.policy.models[attempt.model].bill_timeouts == "none"
-        cost = 0.0 if free else NAN
-        self.cost_usd += cost
-        self.attempts[call.attempt] = replace(
-            attempt,
-            latency_s=now - call.start,
-            cost_usd=cost,
-            quality=0.0,
-            error_type=ErrorType.CANCELLED.label,
+            tokens=_known(getattr(reply, "output_tokens", 0.0)),
         )
 
     def _name(self, model: int) -> str:
@@ -250,7 +197,7 @@ class Serving:
             step = policy.chains[chain].steps[int(state.step) - self.first_step]
             assert isinstance(step, DegradeStep)
             status, text, quality = Status.DEGRADED, step.text, step.quality
-            self.cost_usd, extra_s = self.cost_usd + step.cost_usd, step.latency_s
+            self.other_usd, extra_s = self.other_usd + step.cost_usd, step.latency_s
         else:
             assert self.hit is not None
             text = self.hit.answer
@@ -259,16 +206,17 @@ class Serving:
                 stale = policy.chains[chain].steps[int(state.step) - self.first_step]
                 assert isinstance(stale, StaleStep)
                 quality = NAN if stale.quality is None else stale.quality
+        attempts = tuple(self.calls.attempts)
         trace = Trace(
             request_id=str(self.request[REQUEST_ID]),
             route=(*(rule.name for rule in policy.routes), "default")[decision.route[0]],
             chain=chain,
             propensity=float(decision.propensity[0]),
-            attempts=tuple(self.attempts),
+            attempts=attempts,
             status=status.label,
             error_type=ErrorType(action.error).label if action.error else None,
             quality=quality,
-            cost_usd=self.cost_usd,
+            cost_usd=sum((a.cost_usd for a in attempts), self.other_usd),
             latency_s=service.clock() - self.arrived + extra_s,
             skips=tuple(self.skips),
             cached=bool(action.kind in (HIT, STALE_HIT)),
@@ -279,9 +227,15 @@ class Serving:
 _ENDS = (FINISH, DEGRADE, HIT, STALE_HIT)
 
 
-def asked_columns(policy: Policy, request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every column that the request has or the policy asks for."""
-    asked = [rule.sticky_by for rule in policy.routes if rule.sticky_by]
+def _known(value: float) -> float:
+    return 0.0 if isnan(value) else float(value)
+
+
+def asked_columns(policy: Policy, request: Mapping[str, Any]) -> pa.Table:
+    """The request as a table of one row, with every column that the policy asks for."""
+    asked = [REQUEST_ID, *(rule.sticky_by for rule in policy.routes if rule.sticky_by)]
+    if request.get(INPUT_TOKENS) is not None:
+        asked.append(INPUT_TOKENS)
     if policy.shedding and policy.shedding.priority_by:
         asked.append(policy.shedding.priority_by)
     conditions: list[Condition] = [rule.when for rule in policy.routes]
@@ -290,4 +244,4 @@ def asked_columns(policy: Policy, request: Mapping[str, Any]) -> tuple[str, ...]
         one = conditions.pop()
         asked += one.columns
         conditions += [*(one.all or ()), *(one.any or ()), *([one.not_] if one.not_ else [])]
-    return tuple(dict.fromkeys([REQUEST_ID, *request, *asked]))
+    return pa.table({name: pa.array([request.get(name)]) for name in dict.fromkeys(asked)})

@@ -76,7 +76,8 @@ class LiveLog:
         when it cannot be kept, as on a full disk; what was recorded before stays.
         """
         decision_id = uuid.uuid4().hex
-        accepted = trace.status == Status.ACCEPTED.label
+        accepted = trace.status == Status.ACCEPTED.label and not trace.cached
+        answered = [a for a in trace.attempts if a.error_type is None]  # one of two may have lost
         columns = _plain(request)
         for name in (REQUEST_ID, PROMPT):  # these have columns of their own
             columns.pop(name, None)
@@ -91,7 +92,7 @@ class LiveLog:
                 "chain": trace.chain,
                 "propensity": _number(trace.propensity),
                 "status": trace.status,
-                "model": trace.attempts[-1].model if accepted and trace.attempts else None,
+                "model": next((a.model for a in answered), None) if accepted else None,
                 "error_type": trace.error_type,
                 "quality": _number(trace.quality),
                 "cost_usd": _number(trace.cost_usd),
