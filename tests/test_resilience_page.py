@@ -216,6 +216,18 @@ def test_a_log_without_prompts_has_no_cache_curve(home):  # noqa: F811
     assert app.metric
 
 
+def test_what_was_not_observed_is_grey_and_counted(home):  # noqa: F811
+    """A log with holes, or without cost and latency, has its page all the same."""
+    outcomes, requests = shop()
+    home.dataset("holes", outcomes.sample(frac=0.6, random_state=1), requests)
+    home.dataset("bare", *shop(drop=("cost_usd", "latency_s")))
+    loaders.infos.clear()
+    app = opened(PAGE, dataset="holes")
+    assert app.metric
+    app = opened(PAGE, dataset="bare")
+    assert [metric.value for metric in app.metric].count("not measured") == 2
+
+
 def test_goodput_and_the_cache_curve_are_worked_out_when_asked_for(home):  # noqa: F811
     """A button each; afterwards the verdict in words stands there."""
     app = opened(PAGE, scenario="overload")

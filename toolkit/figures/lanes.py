@@ -101,7 +101,7 @@ def breaker_lanes(
                 yaxis=axis,
                 orientation="h",
                 width=0.7,
-                marker={"color": colour, "line": {"color": colour, "width": 0.5}},
+                marker={"color": colour, "line": {"color": colour, "width": 0.25}},
                 legendgroup=state,
                 customdata=[
                     f"<b>{theme.plain(band.model)}</b><br>{name}"

@@ -42,8 +42,9 @@ def on_demand(
         kept.move_to_end((name, key))
         return kept[name, key]  # type: ignore[return-value]
     asked = f"asked-{name}"
+    place = st.empty()
     if st.session_state.get(asked) != key:
-        st.button(
+        place.button(
             label,
             key=f"ask-{name}",
             icon=":material/play_arrow:",
@@ -51,7 +52,6 @@ def on_demand(
             args=({asked: key},),
         )
         return None
-    place = st.empty()
     with place.container():
         st.button("Cancel", key=f"stop-{name}", on_click=st.session_state.pop, args=(asked, None))
         if measured:
