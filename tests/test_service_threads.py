@@ -9,13 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.test_live import Logged
 from toolkit.engine.admission import EXTRA, IN_PROGRESS
 from toolkit.engine.live import Service
 from toolkit.engine.machine import abandon, next_action
+from toolkit.engine.replay import replay
 from toolkit.errors import DataError
+from toolkit.logs.datasets import Dataset
 from toolkit.policy.model import Policy
 from toolkit.schema import ErrorType
 
@@ -35,6 +39,14 @@ def held(service: Service) -> tuple[int, int, int]:
     shared = service._shared
     counts = shared.counts
     return int(counts[IN_PROGRESS]), int(counts[EXTRA]), int(shared.models["in_flight"].sum())
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for another thread, for ten seconds at most."""
+    last = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < last
+        time.sleep(0.001)
 
 
 def test_after_many_threads_and_failures_nothing_is_held():
@@ -92,8 +104,7 @@ def test_after_many_threads_and_failures_nothing_is_held():
     assert {None, "server_error", "cancelled"} <= labels
     assert any(trace.skips for trace in kept)
     assert any(trace.cached for trace in kept)
-    while sum(under_way.values()):  # those that were given up
-        time.sleep(0.001)
+    until(lambda: not sum(under_way.values()))  # those that were given up
     # Requests that ended by an exception have no trace of their calls.
     tried = sum(len(trace.attempts) for trace in kept)
     assert tried <= len(asked) <= tried + 6 * (400 - len(kept))
@@ -113,6 +124,59 @@ def test_one_thread_s_late_clock_reading_loses_no_failure():
 
 HEDGED = {"model": "a", "hedge": {"after_s": 0.02, "model": "b"}}
 RETRIED = {"model": "a", "retries": 1, "backoff_s": 0.01}
+
+
+HEDGES = {
+    "no need": ((0.05, 0), (0.05, 0)),
+    "the second wins": ((0.6, 0), (0.05, 0)),
+    "the first wins": ((0.35, 0), (0.6, 0)),
+    "the second fails": ((0.5, 0), (0.05, 3)),
+    "the first fails": ((0.3, 3), (0.35, 0)),
+    "both fail": ((0.35, 3), (0.05, 3)),
+    "too late": ((0.05, 3), (0.05, 0)),
+}
+"""Seconds and error of each model; a second call goes out after 0.15 s."""
+
+
+def test_hedges_go_as_in_replay():
+    """Who is asked beside whom, who wins and who is given up: on the real clock as from a log."""
+    step = {"model": "a", "hedge": {"after_s": 0.15, "model": "b"}}
+    hedged = policy([step, {"degrade": "message", "text": "Not now."}], models={"a": {}, "b": {}})
+    latency_s, error = np.moveaxis(np.array(list(HEDGES.values())), 2, 0)
+    number = np.ones_like(latency_s)
+    log = Dataset(
+        name="hedged",
+        requests=pa.table({"request_id": list(HEDGES)}),
+        models=("a", "b"),
+        observed=number > 0,
+        quality=number * (error == 0),
+        cost_usd=number,
+        latency_s=latency_s,
+        input_tokens=number,
+        output_tokens=number,
+        error=error.astype(np.int8),
+    )
+    done = replay(hedged, log)
+    one = Service(hedged)
+
+    def serve(row: int) -> Any:
+        def call(name: str, *_: object) -> Logged:
+            column = log.models.index(name)
+            time.sleep(latency_s[row, column])
+            return Logged("42", 1.0, latency_s[row, column], ErrorType(log.error[row, column]))
+
+        return one.serve({"request_id": list(HEDGES)[row]}, call).trace
+
+    with ThreadPoolExecutor(len(HEDGES)) as pool:
+        traces = list(pool.map(serve, range(len(HEDGES))))
+    for row, got in enumerate(traces):
+        want = done.trace(row)
+        assert (got.status, got.error_type) == (want.status, want.error_type)
+        assert [(a.model, a.hedge, a.error_type) for a in got.attempts] == [
+            (a.model, a.hedge, a.error_type) for a in want.attempts
+        ]
+        assert got.latency_s == pytest.approx(want.latency_s, abs=0.3)
+    assert held(one) == (0, 0, 0)
 
 
 def fail(error: BaseException) -> Callable[[], Logged]:
@@ -196,8 +260,7 @@ def test_what_a_call_cost_that_was_given_up_is_paid_when_it_ends():
     assert first.attempts[0].cost_usd != first.attempts[0].cost_usd
     assert one._shared.spent_usd[0] == 0.25
     ended.set()
-    while one._shared.spent_usd[0] < 0.5:
-        time.sleep(0.001)
+    until(lambda: one._shared.spent_usd[0] == 0.5)
     assert one.serve({"request_id": "r2"}, call).trace.error_type == "budget"
 
 
