@@ -42,17 +42,19 @@ def on_demand(
         kept.move_to_end((name, key))
         return kept[name, key]  # type: ignore[return-value]
     asked = f"asked-{name}"
+    running = st.session_state.get(asked) == key
     place = st.empty()
-    if st.session_state.get(asked) != key:
-        place.button(
+    with place.container(), st.container(horizontal=True):
+        st.button(
             label,
             key=f"ask-{name}",
             icon=":material/play_arrow:",
+            disabled=running,
             on_click=st.session_state.update,
             args=({asked: key},),
         )
-        return None
-    with place.container():
+        if not running:
+            return None
         st.button("Cancel", key=f"stop-{name}", on_click=st.session_state.pop, args=(asked, None))
         if measured:
             bar = st.progress(0.0, wait)
