@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 _NEWEST, _OLDEST, _COUNT = 0, 1, 2
 
+# One entry is one line of the processor's cache: a look-up waits for memory once.
+ENTRY = np.dtype(
+    [
+        ("present", np.int64),
+        ("stored_at", np.float64),
+        ("row", np.int64),  # the request that was answered
+        ("quality", np.float64),
+        ("imputed", np.int64),
+        ("newer", np.int64),  # keys; -1: none
+        ("older", np.int64),
+        ("start", np.int64),  # from here to the next one's start, ``near`` lists who may answer
+    ],
+    align=True,
+)
+
 
 class CacheState(NamedTuple):
     """n requests, k keys, e pairs of keys that may answer each other."""
@@ -26,19 +41,10 @@ class CacheState(NamedTuple):
     """(n,) -1: never cached"""
     reference: NDArray[np.int32]
     """(n,) code of the right answer, -1 where not known"""
-    start: NDArray[np.int64]
-    """(k + 1,) the keys that may answer key i are ``near[start[i]:start[i + 1]]``"""
     near: NDArray[np.int32]
-    """(e,) the most similar first"""
-    present: NDArray[np.bool_]
-    """(k,)"""
-    stored_at: NDArray[np.float64]
-    row: NDArray[np.int64]
-    """(k,) the request that was answered"""
-    quality: NDArray[np.float64]
-    imputed: NDArray[np.bool_]
-    newer: NDArray[np.int32]
-    older: NDArray[np.int32]
+    """(e,) the most similar first; (0,) where each key is answered by itself only"""
+    entries: NDArray[np.void]
+    """(k + 1,) of ENTRY, by key; of the last only ``start`` counts"""
     ends: NDArray[np.int64]
     """(3,) newest and oldest key, -1 where there is none; number of entries"""
     most: int
@@ -48,34 +54,30 @@ def cache_state(
     key: NDArray[np.int64], reference: NDArray[np.int32], near: Neighbours, most: int
 ) -> CacheState:
     """An empty cache."""
-    k = len(near.start) - 1
-    return CacheState(
-        key, reference, near.start, near.key,
-        np.zeros(k, np.bool_), np.zeros(k), np.zeros(k, np.int64), np.zeros(k),
-        np.zeros(k, np.bool_), np.zeros(k, np.int32), np.zeros(k, np.int32),
-        np.array([-1, -1, 0]), most,
-    )  # fmt: skip
+    entries = np.zeros(len(near.start), ENTRY)
+    entries["start"] = near.start
+    alone = len(near.key) == len(entries) - 1  # as each key is near to itself
+    others = np.empty(0, np.int32) if alone else near.key
+    return CacheState(key, reference, others, entries, np.array([-1, -1, 0]), most)
 
 
 def no_cache() -> CacheState:
     """What stands for a cache where there is none."""
-    ints = np.empty(0, np.int64)
+    codes = np.empty(0, np.int32)
     return CacheState(
-        ints, np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int32),
-        np.empty(0, np.bool_), np.empty(0), ints, np.empty(0), np.empty(0, np.bool_),
-        np.empty(0, np.int32), np.empty(0, np.int32), np.array([-1, -1, 0]), 0,
-    )  # fmt: skip
+        np.empty(0, np.int64), codes, codes, np.zeros(1, ENTRY), np.array([-1, -1, 0]), 0
+    )
 
 
 @inlined
 def _unlink(cache: Any, key: Any) -> None:
-    newer, older = np.int64(cache.newer[key]), np.int64(cache.older[key])
+    newer, older = cache.entries[key].newer, cache.entries[key].older
     if newer >= 0:
-        cache.older[newer] = older
+        cache.entries[newer].older = older
     else:
         cache.ends[_NEWEST] = older
     if older >= 0:
-        cache.newer[older] = newer
+        cache.entries[older].newer = newer
     else:
         cache.ends[_OLDEST] = newer
 
@@ -84,10 +86,10 @@ def _unlink(cache: Any, key: Any) -> None:
 def _link(cache: Any, key: Any) -> None:
     """Make a key the newest."""
     before = cache.ends[_NEWEST]
-    cache.newer[key] = -1
-    cache.older[key] = before
+    cache.entries[key].newer = -1
+    cache.entries[key].older = before
     if before >= 0:
-        cache.newer[before] = key
+        cache.entries[before].newer = key
     else:
         cache.ends[_OLDEST] = key
     cache.ends[_NEWEST] = key
@@ -99,9 +101,13 @@ def find(cache: Any, row: Any, now: Any, most_s: Any) -> Any:
     key = cache.key[row]
     if key < 0:
         return np.int64(-1)
-    for e in range(cache.start[key], cache.start[key + 1]):
-        other = np.int64(cache.near[e])
-        if cache.present[other] and now - cache.stored_at[other] <= most_s:
+    alone = cache.near.shape[0] == 0
+    start, end = cache.entries[key].start, cache.entries[key].start + 1
+    if not alone:
+        end = cache.entries[key + 1].start
+    for e in range(start, end):
+        other = key if alone else np.int64(cache.near[e])
+        if cache.entries[other].present and now - cache.entries[other].stored_at <= most_s:
             _unlink(cache, other)
             _link(cache, other)
             return other
@@ -114,27 +120,27 @@ def keep(cache: Any, row: Any, quality: Any, imputed: Any, now: Any) -> None:
     key = cache.key[row]
     if key < 0:
         return
-    if cache.present[key]:
+    if cache.entries[key].present:
         _unlink(cache, key)
     else:
         if cache.ends[_COUNT] >= cache.most:
             oldest = cache.ends[_OLDEST]
             _unlink(cache, oldest)
-            cache.present[oldest] = False
+            cache.entries[oldest].present = 0
             cache.ends[_COUNT] -= 1
-        cache.present[key] = True
+        cache.entries[key].present = 1
         cache.ends[_COUNT] += 1
     _link(cache, key)
-    cache.stored_at[key] = now
-    cache.row[key] = row
-    cache.quality[key] = quality
-    cache.imputed[key] = imputed
+    cache.entries[key].stored_at = now
+    cache.entries[key].row = row
+    cache.entries[key].quality = quality
+    cache.entries[key].imputed = imputed
 
 
 @inlined
 def hit_quality(cache: Any, key: Any, row: Any) -> Any:
     """How good the answer stored under ``key`` is for request ``row``; NaN where nobody knows."""
-    wanted, given = cache.reference[row], cache.reference[cache.row[key]]
+    wanted, given = cache.reference[row], cache.reference[cache.entries[key].row]
     if wanted >= 0 and given >= 0:
-        return cache.quality[key] if wanted == given else 0.0
-    return cache.quality[key] if cache.key[row] == key else np.nan
+        return cache.entries[key].quality if wanted == given else 0.0
+    return cache.entries[key].quality if cache.key[row] == key else np.nan

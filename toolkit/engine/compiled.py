@@ -17,7 +17,7 @@ import numba
 
 from toolkit.threads import in_threads
 
-__all__ = ["compiled", "in_threads", "inlined"]
+__all__ = ["callable_inlined", "compiled", "in_threads", "inlined"]
 
 _HERE = Path(__file__).parent
 _CODES = ("schema.py", "policy/plan.py", "scenarios/faults.py")
@@ -48,7 +48,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a small function into its callers, so that passing many columns costs nothing."""
+    """Compile a small function into its callers, so that passing many columns costs nothing.
+
+    Only compiled code can call it: the code that unpacks Python's columns for each function would
+    take as long to compile as all the rest.
+    """
+    return _compile(function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def callable_inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile as `inlined`, for the few functions that Python calls as well."""
     return _compile(function, forceinline=True)
 
 

@@ -20,7 +20,7 @@ from toolkit.engine.cached import CacheState, find, hit_quality, keep
 from toolkit.engine.compiled import compiled, inlined
 from toolkit.engine.facts import Facts
 from toolkit.engine.faults import World
-from toolkit.engine.heap import Heap, heap, pop, push
+from toolkit.engine.heap import Heap, has_room, heap, more_heap, next_time, pop, push, push_last
 from toolkit.engine.keys import Purpose, uniform
 from toolkit.engine.machine import (
     ARRIVED,
@@ -101,24 +101,24 @@ def _run(
     rows, passes = record.attempts, record.skips
     recording = record.first_attempt.shape[0] > 0
     while True:
-        room = heap.time.shape[0] - heap.size[0] >= _PUSHES
-        room = room and slots.free[slots.free.shape[0] - 1] > 0
+        room = has_room(heap, _PUSHES) and slots.free[slots.free.shape[0] - 1] > 0
         if not room or shared.changes.shape[0] - shared.counts[CHANGES] < _MOST_CHANGES:
             return False
         error, paid, jitter, after, call, tokens, other_usd = _NONE, 0.0, 0.0, 0.0, _NONE, 0.0, 0.0
         model, hit, quality, call_imputed = -1, -1, 0.0, False
-        row = -1
+        row, room_for, soonest = -1, _NONE, next_time(heap)
         if arrivals.next[0] < n:
             row = arrivals.order[arrivals.next[0]]
-            if heap.size[0] and heap.time[0] <= arrivals.arrival_s[row]:
+            if soonest <= arrivals.arrival_s[row]:
                 row = -1
         if row >= 0:
             now = arrivals.arrival_s[row]
             arrivals.next[0] += 1
-            s = begin(slots, row, now)
+            s = begin(slots, row, facts, now)
+            room_for = facts.room[row]
             state = arrive(np.int64(chains[row]))
             kind = ARRIVED
-        elif heap.size[0] == 0:
+        elif soonest == np.inf:
             return True
         else:
             now, what = pop(heap)
@@ -153,15 +153,15 @@ def _run(
                         seed, log.request_key[row], log.model_key[column], slots.rows[s].attempts,
                         _BACKOFF,
                     )  # fmt: skip
-                elif not np.isnan(log.output_tokens[row, column]):
-                    tokens = log.output_tokens[row, column]
+                else:
+                    tokens = slots.calls[s, due].tokens
                 if np.isnan(paid):
                     paid = 0.0
                     slots.rows[s].unmeasured |= 1
                 slots.rows[s].cost_usd += paid
         chain = state.chain
         status = -1
-        request = Request(facts.needs[row], facts.tokens[row], facts.room[row])
+        request = Request(slots.rows[s].needs, slots.rows[s].tokens, room_for)
         while True:
             lost = kind == COMPLETED and error == 0 and state.calls != call
             if lost:  # the other call is given up now
@@ -202,6 +202,9 @@ def _run(
                 slots.calls[s, c].cost_usd = out.cost_usd
                 slots.calls[s, c].given_up_usd = out.given_up_usd
                 slots.calls[s, c].quality = out.quality
+                # Read here, where the processor waits for the row's other columns anyway.
+                length = log.output_tokens[row, column]
+                slots.calls[s, c].tokens = 0.0 if np.isnan(length) else length
                 slots.calls[s, c].retry_after_s = out.retry_after_s
                 slots.calls[s, c].imputed = out.imputed
                 if recording:
@@ -248,7 +251,7 @@ def _run(
             if action.kind in (LOOK_FRESH, LOOK_STALE):
                 slots.rows[s].cost_usd += plan.cache_cost_usd
                 due = _LOOKED if action.kind == LOOK_FRESH else _LOOKED_STALE
-                push(heap, now + action.seconds, _pack(_NONE, due, s))
+                push_last(heap, now + action.seconds, _pack(_NONE, due, s))
                 break
             if action.kind == HOLD:
                 break
@@ -287,7 +290,7 @@ def _run(
         totals.attempts[row] = slots.rows[s].attempts
         last_step = min(state.step, plan.chains[chain].end - 1)
         totals.fallback[row] = last_step > plan.chains[chain].start and slots.rows[s].attempts > 0
-        totals.imputed[row] = slots.rows[s].imputed or (found and cache.imputed[hit])
+        totals.imputed[row] = slots.rows[s].imputed or (found and cache.entries[hit].imputed != 0)
         totals.cached[row] = found
         totals.skips[row] = slots.rows[s].skips
         end(slots, s)
@@ -347,9 +350,8 @@ def play(
 
 def _roomier(events: Heap, open_requests: Slots, shared: Shared) -> tuple[Heap, Slots, Shared]:
     """Double whatever is full."""
-    if len(events.time) - events.size[0] < _PUSHES:
-        time, order, what = (np.concatenate([column, column]) for column in events[:3])
-        events = Heap(time, order, what, events.size)
+    if min(len(events.time) - events.size[0], len(events.line_time) - events.size[3]) < _PUSHES:
+        events = more_heap(events)
     if open_requests.free[-1] == 0:
         open_requests = more(open_requests)
     if len(shared.changes) - shared.counts[CHANGES] < _MOST_CHANGES:

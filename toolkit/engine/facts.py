@@ -27,8 +27,14 @@ class Facts(NamedTuple):
     room: NDArray[np.int64]
 
 
-def facts(policy: Policy, requests: pa.Table) -> Facts:
+NO_FACTS = Facts(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+"""For a policy that asks about nothing."""
+
+
+def facts(policy: Policy, requests: pa.Table, tokens: NDArray[np.float64]) -> Facts:
     """Read what the policy's capabilities, limits and shedding ask about.
+
+    ``tokens`` is what `request_tokens` returns.
 
     Raises:
         PolicyError: A condition or the shedding asks for a column that there is not.
@@ -37,14 +43,21 @@ def facts(policy: Policy, requests: pa.Table) -> Facts:
     needs = np.zeros(n, np.int64)
     for r, (name, condition) in enumerate(policy.requires.items()):
         needs |= mask(condition, requests, f"requires.{name}", name).astype(np.int64) << r
-    tokens = np.zeros(n)
-    if INPUT_TOKENS in requests.column_names:
-        known = pc.cast(requests.column(INPUT_TOKENS), pa.float64()).to_numpy()
-        tokens = np.nan_to_num(known)
     room = np.full(n, NO_LIMIT, np.int64)
     if policy.shedding:
         room = _room(policy.shedding, requests)
     return Facts(needs, tokens, room)
+
+
+def request_tokens(requests: pa.Table) -> NDArray[np.float64]:
+    """Input tokens of each request, (n,); 0 where not known."""
+    tokens = np.zeros(requests.num_rows)
+    if INPUT_TOKENS in requests.column_names:
+        column = requests.column(INPUT_TOKENS)
+        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+            known = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            tokens[:] = np.where(np.isnan(known), 0.0, known)
+    return tokens
 
 
 def _room(shedding: Shedding, requests: pa.Table) -> NDArray[np.int64]:

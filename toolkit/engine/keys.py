@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from toolkit.engine.compiled import compiled, inlined
+from toolkit.engine.compiled import callable_inlined, compiled, inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
@@ -44,7 +44,7 @@ def mix(key: Any) -> Any:
     return key ^ (key >> np.uint64(31))
 
 
-@inlined
+@callable_inlined
 def uniform(seed: Any, request_key: Any, model_key: Any, attempt: Any, purpose: Any) -> Any:
     """Return the number in [0, 1) that belongs to this seed, request, model, attempt, purpose."""
     key = mix(np.uint64(seed) * _GOLDEN + request_key)

@@ -38,7 +38,7 @@ from toolkit.engine.admission import (
     record,
     still_open,
 )
-from toolkit.engine.compiled import inlined
+from toolkit.engine.compiled import callable_inlined, inlined
 from toolkit.policy.plan import LOOK, SAY
 from toolkit.schema import ErrorType
 
@@ -169,7 +169,7 @@ def _calling(state: Any, calls: Any, spent: Any, extra: Any, ticket: Any, second
     )  # fmt: skip
 
 
-@inlined
+@callable_inlined
 def arrive(chain: Any) -> Any:
     """Return the state of a request that has just been routed to a chain."""
     none: Any = _ZERO
@@ -178,7 +178,7 @@ def arrive(chain: Any) -> Any:
     )  # fmt: skip
 
 
-@inlined
+@callable_inlined
 def next_action(plan: Any, shared: Any, request: Any, state: Any, event: Any) -> Any:
     """Return the new state and the next action after an event."""
     kind, now = event.kind, event.now
@@ -206,7 +206,7 @@ def next_action(plan: Any, shared: Any, request: Any, state: Any, event: Any) ->
     return state, action
 
 
-@inlined
+@callable_inlined
 def abandon(plan: Any, shared: Any, state: Any, other_usd: Any, now: Any) -> None:
     """Give back whatever a request holds whose driver cannot go on."""
     shared.counts[IN_PROGRESS] -= 0 if state.shed else 1

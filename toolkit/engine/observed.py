@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.engine.compiled import compiled
+from toolkit.engine.facts import request_tokens
 from toolkit.engine.keys import text_keys
 from toolkit.engine.outcomes import FIRST_TRANSIENT, LAST_TRANSIENT, Observed
-from toolkit.schema import CATEGORY, INPUT_TOKENS, REQUEST_ID, TIMESTAMP, TRANSIENT
+from toolkit.schema import CATEGORY, REQUEST_ID, TIMESTAMP, TRANSIENT
 
 if TYPE_CHECKING:
     from toolkit.logs.datasets import Dataset
@@ -55,7 +56,7 @@ def _observe(dataset: Dataset) -> Observed:
         pool_start=np.empty(0, np.int64),
         pool=np.empty(0, np.int32),
         output_tokens=dataset.output_tokens,
-        request_tokens=_request_tokens(dataset.requests),
+        request_tokens=request_tokens(dataset.requests),
     )
     return _with_rates(log, n_categories)
 
@@ -69,15 +70,6 @@ def _category_codes(requests: pa.Table) -> tuple[NDArray[np.int32], int]:
         encoded = encoded.unify_dictionaries().combine_chunks()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
     return codes, max(len(encoded.dictionary), 1)
-
-
-def _request_tokens(requests: pa.Table) -> NDArray[np.float64]:
-    tokens = np.full(requests.num_rows, np.nan)
-    if INPUT_TOKENS in requests.column_names:
-        column = requests.column(INPUT_TOKENS)
-        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-            tokens[:] = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return tokens
 
 
 def _windows(requests: pa.Table) -> NDArray[np.int32]:

@@ -70,7 +70,7 @@ class Observed(NamedTuple):
     output_tokens: NDArray[np.float64]
     """(n, m) NaN where not measured"""
     request_tokens: NDArray[np.float64]
-    """(n,) the requests' column input_tokens, NaN where unknown"""
+    """(n,) the requests' column input_tokens, 0 where unknown"""
 
 
 class Outcome(NamedTuple):

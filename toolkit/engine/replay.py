@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from toolkit.engine.cached import CacheState, cache_state, no_cache
 from toolkit.engine.decide import decide
 from toolkit.engine.events import Changes, play
-from toolkit.engine.facts import facts
+from toolkit.engine.facts import NO_FACTS, facts
 from toolkit.engine.faults import needs_order, world
 from toolkit.engine.fold import fold
 from toolkit.engine.observed import observe
@@ -215,7 +215,9 @@ def _play(one: Replay, done: Totals, rows: Recording) -> Changes:
     """Turn the machine; ``done`` and ``rows`` are filled."""
     plan, dataset = one.plan, one.dataset
     log = observe(dataset, input_cost=bool((plan.models["bill_timeouts"] == 1).any()))
-    known, around = facts(one.policy, dataset.requests), world(one.faults)
+    around, known = world(one.faults), NO_FACTS
+    if one.stateful or plan.filtered:
+        known = facts(one.policy, dataset.requests, log.request_tokens)
     if not one.stateful:
         fold(plan, log, around, one.arrival_s, known, one.chain, one.seed, done, rows)
         return _UNCHANGED

@@ -11,7 +11,7 @@ import pyarrow as pa
 from toolkit.cache.store import Hit
 from toolkit.engine.calls import NAN, Calls, Reply
 from toolkit.engine.decide import Decisions, decide
-from toolkit.engine.facts import facts
+from toolkit.engine.facts import facts, request_tokens
 from toolkit.engine.keys import Purpose, text_keys, uniform
 from toolkit.engine.live import Provider, Served, Service
 from toolkit.engine.machine import (
@@ -76,7 +76,9 @@ class Serving:
             raise DataError(f"the request has no {REQUEST_ID}; got {got}; allowed: any text")
         table = asked_columns(service.policy, self.request)
         decision = decide(service.policy, table, service.seed)
-        needs, tokens, room = (column[0] for column in facts(service.policy, table))
+        needs, tokens, room = (
+            column[0] for column in facts(service.policy, table, request_tokens(table))
+        )
         known = Request(int(needs), float(tokens), int(room))
         self.key = text_keys(table.column(REQUEST_ID))[0]
         self.arrived = service.clock()

@@ -13,6 +13,8 @@ from toolkit.engine.machine import RequestState
 SLOT = np.dtype(
     [
         ("row", np.int64),  # the request
+        ("needs", np.int64),  # as in machine.Request, and so is the next
+        ("tokens", np.float64),
         ("step", np.int64),  # from here on as in RequestState
         ("retry", np.int64),
         ("spent_usd", np.float64),
@@ -43,6 +45,7 @@ CALL_UNDER_WAY = np.dtype(
         ("cost_usd", np.float64),
         ("given_up_usd", np.float64),
         ("quality", np.float64),
+        ("tokens", np.float64),  # of the answer; 0 where not known
         ("retry_after_s", np.float64),
         ("imputed", np.bool_),
     ],
@@ -107,13 +110,15 @@ def save(slots: Any, s: Any, state: Any) -> None:
 
 
 @inlined
-def begin(slots: Any, row: Any, now: Any) -> Any:
+def begin(slots: Any, row: Any, facts: Any, now: Any) -> Any:
     """Take a free row for a request that arrives; the row's number."""
     last = slots.free.shape[0] - 1
     count = slots.free[last] - 1
     slots.free[last] = count
     s = slots.free[count]
     slots.rows[s].row = row
+    slots.rows[s].needs = facts.needs[row]
+    slots.rows[s].tokens = facts.tokens[row]
     slots.rows[s].arrived = now
     slots.rows[s].cost_usd = 0.0
     slots.rows[s].unmeasured = 0
