@@ -1,7 +1,8 @@
 """Long work that runs when someone asks for it, with a progress bar and a way to stop it.
 
-Results are kept for all sessions. They are not behind ``st.cache_resource``, because what is
-cached there may not draw a progress bar that stands outside.
+It must not run in a fragment: what is pressed in there waits until the fragment is through, while
+a rerun of the page stops the work at its next step. Results are kept for all sessions, though not
+by ``st.cache_resource``: what is cached there may not draw a progress bar that stands outside.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def on_demand(
     """The result of ``work``; None while nobody has asked for it, and a button to do so.
 
     ``key`` tells one result from another; ``name`` is that of the place on the page. Work that
-    does not tell how far it is, not ``measured``, shows the time it takes instead of a bar.
+    does not tell how far it is, not ``measured``, shows the time it takes instead of a bar, and
+    cannot be stopped.
     """
     kept = _kept()
     if (name, key) in kept:
@@ -55,15 +57,16 @@ def on_demand(
         )
         if not running:
             return None
-        st.button("Cancel", key=f"stop-{name}", on_click=st.session_state.pop, args=(asked, None))
         if measured:
+            forget = st.session_state.pop
+            st.button("Cancel", key=f"stop-{name}", on_click=forget, args=(asked, None))
             bar = st.progress(0.0, wait)
             result = work(lambda done, of: _show(bar, done / of, wait))
         else:
             with st.spinner(wait, show_time=True):
                 result = work(None)
-    place.empty()
     kept[name, key] = result
+    place.empty()
     while len(kept) > MOST_KEPT:
         kept.popitem(last=False)
     return result

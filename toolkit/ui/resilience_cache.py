@@ -13,9 +13,8 @@ from toolkit.ui.text import literal
 from toolkit.ui.view import View
 
 
-@st.fragment
 def cache_curve(view: View) -> None:
-    """Hits and savings against wrong answers, worked out when asked for; reruns alone."""
+    """Hits and savings against wrong answers, worked out when asked for."""
     st.subheader("Would a cache help?", anchor=False)
     if PROMPT not in view.dataset.requests.column_names:
         st.info(

@@ -15,9 +15,8 @@ from toolkit.ui.resilience_view import Broken
 from toolkit.ui.text import literal
 
 
-@st.fragment
 def storm(broken: Broken) -> None:
-    """Accepted against offered, worked out when it is asked for; reruns alone."""
+    """Accepted against offered, worked out when it is asked for."""
     st.subheader("Can retries make it worse?", anchor=False)
     st.caption(
         "A model that slows down under load makes callers give up and ask again, which slows it "
