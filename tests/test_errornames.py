@@ -195,7 +195,7 @@ def test_a_name_is_read_as_its_type(name: str, label: str) -> None:
     assert error_type(name).label == label
 
 
-@pytest.mark.parametrize("kind", ErrorType)
+@pytest.mark.parametrize("kind", [kind for kind in ErrorType if kind <= ErrorType.UNKNOWN])
 def test_labels_mean_themselves(kind: ErrorType) -> None:
     """A label of ours, however it is spaced or capitalised, is its own type."""
     for text in (kind.label, kind.label.upper(), kind.label.replace("_", " "), f" {kind.label} "):
