@@ -53,7 +53,7 @@ def _walk(cache: Any, order: Any, now: Any, most_s: Any, answered: Any, source: 
         row = order[i]
         hit = find(cache, row, now[row], most_s)
         if hit >= 0:
-            source[row] = cache.row[hit]
+            source[row] = cache.entries[hit].row
         elif answered[row]:
             keep(cache, row, 0.0, False, now[row])
 
