@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.compiled import inlined
-from toolkit.policy.plan import Plan
+from toolkit.policy.plan import BUCKETS, Plan
 from toolkit.schema import ErrorType
 
 CLOSED, OPEN, HALF_OPEN = np.arange(3)
-BUCKETS = 10
 DAY_S = 86_400.0
 
 _RATE_LIMITED = np.int64(ErrorType.RATE_LIMITED)
@@ -45,6 +44,8 @@ MODEL_STATE = np.dtype(
         ("issued", np.int64),  # probes sent in this half-open time
         ("succeeded", np.int64),
         ("bucket", np.int64),  # number of the window's newest bucket
+        ("calls", np.int64),  # in the window
+        ("failed", np.int64),  # of those
         ("requests", np.float64),  # level of the bucket of requests
         ("tokens", np.float64),
         ("filled_at", np.float64),  # time of those two levels
@@ -99,6 +100,8 @@ def _change(shared: Any, model: Any, state: Any, now: Any) -> None:
     if state == OPEN:
         shared.models[model].opened_at = now
     elif state == CLOSED:
+        shared.models[model].calls = 0
+        shared.models[model].failed = 0
         for b in range(BUCKETS):
             shared.calls[model, b] = 0
             shared.failed[model, b] = 0
@@ -198,20 +201,21 @@ def record(
             if shared.models[model].succeeded >= plan.models[model].breaker_probes:
                 _change(shared, model, CLOSED, now)
         return
-    newest = np.int64(math.floor(now / (plan.models[model].breaker_window_s / BUCKETS)))
+    newest = np.int64(now / plan.models[model].breaker_bucket_s)
     step = shared.models[model].bucket
     shared.models[model].bucket = newest
     step = max(step, newest - BUCKETS)
     while step < newest:
         step += 1
+        shared.models[model].calls -= shared.calls[model, step % BUCKETS]
+        shared.models[model].failed -= shared.failed[model, step % BUCKETS]
         shared.calls[model, step % BUCKETS] = 0
         shared.failed[model, step % BUCKETS] = 0
     shared.calls[model, newest % BUCKETS] += 1
     shared.failed[model, newest % BUCKETS] += bad
-    calls, failed = 0, 0
-    for b in range(BUCKETS):
-        calls += shared.calls[model, b]
-        failed += shared.failed[model, b]
+    shared.models[model].calls += 1
+    shared.models[model].failed += bad
+    calls, failed = shared.models[model].calls, shared.models[model].failed
     enough = calls >= plan.models[model].breaker_min_calls
     if enough and failed / calls >= plan.models[model].breaker_rate:
         _change(shared, model, OPEN, now)

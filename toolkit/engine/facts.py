@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy.conditions import mask
+from toolkit.policy.conditions import Condition, mask
 from toolkit.policy.model import Policy
 from toolkit.policy.plan import NO_LIMIT
 from toolkit.schema import INPUT_TOKENS
@@ -73,8 +73,12 @@ def _room(shedding: Shedding, requests: pa.Table) -> NDArray[np.int64]:
             did_you_mean(column, requests.column_names),
         )
         raise PolicyError([problem])
-    values = pc.cast(requests.column(column), pa.string())
+    values = requests.column(column)
+    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     for value, limit in shedding.limits.items():
-        rows = pc.fill_null(pc.equal(values, value), False).to_numpy()
+        if text:  # as a rule would test it: equal texts once, and remembered
+            rows = mask(Condition.model_validate({column: {"eq": value}}), requests)
+        else:
+            rows = pc.fill_null(pc.equal(pc.cast(values, pa.string()), value), False).to_numpy()
         room[rows] = limit
     return room

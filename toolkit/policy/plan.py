@@ -18,6 +18,8 @@ BILLING = ("full", "input_only", "none")
 ASK, LOOK, SAY = 0, 1, 2
 """Kinds of steps: ask a model, look for a stale answer, say what was written in advance."""
 NO_LIMIT = 2**62
+BUCKETS = 10
+"""A breaker's window slides in as many parts."""
 
 
 CHAIN = np.dtype(
@@ -56,7 +58,7 @@ MODEL = np.dtype(
         ("supports", np.int64),  # bit r is set: it has the policy's r-th required capability
         ("context_tokens", np.float64),
         ("breaker_rate", np.float64),  # inf: no breaker
-        ("breaker_window_s", np.float64),
+        ("breaker_bucket_s", np.float64),  # width of one of its BUCKETS
         ("breaker_min_calls", np.int64),
         ("breaker_open_s", np.float64),
         ("breaker_probes", np.int64),
@@ -199,7 +201,8 @@ def _models(policy: Policy, log_models: Sequence[str] | None) -> NDArray[np.void
         breaker, limits = model.breaker, model.limits
         row["breaker_rate"] = math.inf
         if breaker:
-            row["breaker_rate"], row["breaker_window_s"] = breaker.failure_rate, breaker.window_s
+            row["breaker_rate"] = breaker.failure_rate
+            row["breaker_bucket_s"] = breaker.window_s / BUCKETS
             row["breaker_min_calls"], row["breaker_open_s"] = breaker.min_calls, breaker.open_s
             row["breaker_probes"], row["breaker_on"] = breaker.probes, _bits(breaker.counted_errors)
         per_s = _limit(limits.requests_per_min if limits else None) / 60
