@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from tests.strategies_cases import Case
-from toolkit.policy.model import DegradeStep, StaleStep
 from toolkit.policy.proofs import worst_case
 from toolkit.policy.reach import unreachable_steps
+from toolkit.policy.steps import DegradeStep, StaleStep
 from toolkit.scenarios import faults as codes
 
 TINY = 1e-6

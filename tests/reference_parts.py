@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.reference import NAN, Cell, Log, uniform
-from toolkit.policy import model as written
+from toolkit.policy import guards as written
 from toolkit.scenarios import faults as codes
 from toolkit.scenarios.faults import Faults
 from toolkit.schema import ErrorType

@@ -17,7 +17,8 @@ from typing import Any
 from tests.reference import NAN, TRANSIENT_NAMES, Cell, Log, holds, route, uniform
 from tests.reference_parts import TINY, Breaker, Cache, Entry, Limits, Similarity, World
 from tests.reference_records import Admission, Call, Change, Grant, Journal, Request, Result
-from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, StaleStep
+from toolkit.policy.model import Chain, Policy
+from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep
 from toolkit.scenarios import faults as codes
 from toolkit.scenarios.faults import Faults, no_faults
 from toolkit.schema import ERROR_LABELS, NEVER_FALL_BACK

@@ -21,7 +21,7 @@ from toolkit.cache.keys import cache_keys, references
 from toolkit.cache.similar import MOST_NEIGHBOURS, neighbours
 from toolkit.cache.texts import normalised
 from toolkit.errors import DataError, PolicyError
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 
 WORDS = ["red", "blue", "car", "car", "price", "of", "the", "capital", "France", "x", "", "naïve"]
 PROMPTS = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)

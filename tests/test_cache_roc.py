@@ -21,7 +21,8 @@ from toolkit.evaluate.cache_roc import cache_roc
 from toolkit.evaluate.intervals import wilson
 from toolkit.figures.cache_roc import cache_roc_figure
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
-from toolkit.policy.model import Cache, Policy
+from toolkit.policy.guards import Cache
+from toolkit.policy.model import Policy
 
 FACTS = [
     ("What is the capital of France?", "Paris"),

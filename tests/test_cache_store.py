@@ -14,7 +14,7 @@ from toolkit.cache.embeddings import embed
 from toolkit.cache.store import AnswerCache
 from toolkit.evaluate.cache_trial import trial
 from toolkit.logs.datasets import load_dataset
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.scenarios.arrivals import traffic
 
 PROMPTS = [

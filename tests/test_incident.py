@@ -31,7 +31,8 @@ from toolkit.evaluate.protection import (
     with_recommended,
 )
 from toolkit.evaluate.timeline import timeline
-from toolkit.policy.model import Breaker, Policy, RetryBudget
+from toolkit.policy.guards import Breaker, RetryBudget
+from toolkit.policy.model import Policy
 from toolkit.scenarios import Scenario
 
 STATES = {"closed": {"open"}, "open": {"half_open"}, "half_open": {"open", "closed"}}

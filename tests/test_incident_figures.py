@@ -14,7 +14,7 @@ from toolkit.evaluate.goodput import Goodput
 from toolkit.evaluate.timeline import Band, Span, Timeline
 from toolkit.figures import goodput_figure, pulse_figure, theme, timeline_figure
 from toolkit.figures.clock import clock
-from toolkit.policy.model import RetryBudget
+from toolkit.policy.guards import RetryBudget
 
 SPANS = (
     Span("outage of the first model", ("small",), 600.0, 1200.0),

@@ -12,8 +12,8 @@ from tests.app_home import NASTY, TIERED, make_home, shop
 from toolkit.evaluate.format import number, percent, seconds, usd_per_1k
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
 from toolkit.logs.exporters import export
+from toolkit.policy.guards import Breaker
 from toolkit.policy.loading import load_policy, parse_policy
-from toolkit.policy.model import Breaker
 from toolkit.ui import desk, loaders
 from toolkit.ui.text import literal
 

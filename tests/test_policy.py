@@ -26,7 +26,7 @@ from toolkit.policy import (
     parse_policy,
 )
 from toolkit.policy.check import check
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.policy.nodes import scalar
 from toolkit.policy.words import cache_in_words
 from toolkit.schema import ERROR_LABELS, ErrorType

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from toolkit.cache.texts import UNTIDY, canonical, tidy
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT
 
 REFERENCE = "reference"

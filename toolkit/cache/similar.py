@@ -24,7 +24,7 @@ from toolkit.cache.keys import (
 )
 from toolkit.cache.texts import normalised, wording
 from toolkit.errors import DataError
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT
 
 MOST_KEYS = 50_000

@@ -16,7 +16,7 @@ from toolkit.cache.embeddings import DIMENSIONS
 from toolkit.cache.keys import FURTHER, TENANT, columns_of
 from toolkit.cache.similar import MOST_NEIGHBOURS, SLACK, similarities, vector
 from toolkit.cache.texts import normalised
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT
 
 _Key = tuple[tuple[Hashable, ...], Hashable]

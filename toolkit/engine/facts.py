@@ -16,7 +16,7 @@ from toolkit.policy.plan import NO_LIMIT
 from toolkit.schema import INPUT_TOKENS
 
 if TYPE_CHECKING:
-    from toolkit.policy.model import Shedding
+    from toolkit.policy.guards import Shedding
 
 
 class Facts(NamedTuple):

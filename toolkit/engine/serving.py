@@ -46,8 +46,9 @@ from toolkit.engine.machine import (
 from toolkit.engine.trace import Attempt, Skip, Trace
 from toolkit.errors import DataError
 from toolkit.policy.conditions import Condition
-from toolkit.policy.model import DegradeStep, Policy, StaleStep
+from toolkit.policy.model import Policy
 from toolkit.policy.plan import ASK
+from toolkit.policy.steps import DegradeStep, StaleStep
 from toolkit.schema import INPUT_TOKENS, REQUEST_ID, ErrorType, Status
 
 

@@ -30,7 +30,7 @@ from toolkit.evaluate.format import (
     usd_interval,
 )
 from toolkit.evaluate.intervals import RESAMPLES, Estimate
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from toolkit.cache.similar import neighbours
 from toolkit.engine.cached import cache_state, find, keep
 from toolkit.engine.compiled import compiled
 from toolkit.evaluate.intervals import Floats
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.scenarios.arrivals import traffic
 from toolkit.schema import CATEGORY
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.cache_point import CachePoint
     from toolkit.evaluate.cache_roc import CacheRoc
     from toolkit.logs.datasets import Dataset
-    from toolkit.policy.model import Cache
+    from toolkit.policy.guards import Cache
 
 
 def recommendation(

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.evaluate.format import count, percent
 from toolkit.evaluate.timeline import fault_spans
-from toolkit.policy.model import ModelStep
+from toolkit.policy.steps import ModelStep
 from toolkit.scenarios.words import arrivals_in_words, fault_in_words
 from toolkit.schema import TIMESTAMP, ErrorType, Status
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from toolkit.evaluate.breakdown import FROM_CACHE
-from toolkit.policy.model import ModelStep, StaleStep, Step
+from toolkit.policy.steps import ModelStep, StaleStep, Step
 from toolkit.schema import Status
 
 if TYPE_CHECKING:

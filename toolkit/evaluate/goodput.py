@@ -21,7 +21,8 @@ from toolkit.engine.replay import Replay, replay
 from toolkit.evaluate import as_json
 from toolkit.evaluate.circumstances import circumstances
 from toolkit.evaluate.format import count, html_list, html_table, number
-from toolkit.policy.model import Policy, RetryBudget
+from toolkit.policy.guards import RetryBudget
+from toolkit.policy.model import Policy
 from toolkit.scenarios import Scenario, load_scenario
 from toolkit.scenarios.model import Fault, Spike
 from toolkit.schema import Status

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.policy.model import (
-    Breaker,
-    Chain,
-    Model,
-    ModelStep,
-    Policy,
-    RetryBudget,
-    StaleStep,
-)
+from toolkit.policy.guards import Breaker, RetryBudget
+from toolkit.policy.model import Chain, Model, Policy
+from toolkit.policy.steps import ModelStep, StaleStep
 from toolkit.policy.written import MAX_NAME
 
 NO_FALLBACK = "no fallback"

@@ -2,20 +2,10 @@
 
 from toolkit.policy.conditions import Condition, mask, route_masks
 from toolkit.policy.loading import list_policies, load_policy, parse_policy, policies_dir
-from toolkit.policy.model import (
-    Chain,
-    DegradeStep,
-    Goal,
-    Goals,
-    Model,
-    ModelStep,
-    Policy,
-    Route,
-    Share,
-    json_schema,
-)
+from toolkit.policy.model import Chain, Goal, Goals, Model, Policy, Route, Share, json_schema
 from toolkit.policy.plan import Plan, chain_names, compile_plan
 from toolkit.policy.proofs import WorstCase, worst_case
+from toolkit.policy.steps import DegradeStep, ModelStep
 from toolkit.policy.words import (
     condition_in_words,
     goals_in_words,

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 from toolkit.policy.conditions import Condition
 from toolkit.policy.domains import Clause, clause_within, clauses
-from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy.model import Policy
 from toolkit.policy.reach import lacking
+from toolkit.policy.steps import ModelStep
 from toolkit.schema import INPUT_TOKENS
 
 DEFAULT = "default"

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.policy.audience import Audience
-from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, labelled
+from toolkit.policy.guards import labelled
+from toolkit.policy.model import Chain, Policy
 from toolkit.policy.providers import SharedProvider, shared_providers
 from toolkit.policy.reach import lacking, unreachable_steps
+from toolkit.policy.steps import DegradeStep, ModelStep
 from toolkit.policy.unproved import unproved
 from toolkit.policy.worst import WorstCase, attempts_of, hedged_by, retries_of, worst_case
 from toolkit.schema import ERROR_LABELS, ErrorType

@@ -15,7 +15,8 @@ from toolkit.policy import doubts
 from toolkit.policy.audience import Audience
 from toolkit.policy.chain_proof import ChainProof, prove_chain
 from toolkit.policy.conditions import mask, route_masks
-from toolkit.policy.model import Policy, RetryBudget
+from toolkit.policy.guards import RetryBudget
+from toolkit.policy.model import Policy
 from toolkit.policy.plan import unknown_models
 from toolkit.policy.route_proof import RouteProof, prove_routes
 from toolkit.policy.worst import WorstCase, most_extra_calls

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from toolkit.errors import Problem
 from toolkit.policy.chain_proof import ChainProof
 from toolkit.policy.domains import clauses
-from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, StaleStep
+from toolkit.policy.model import Chain, Policy
 from toolkit.policy.proofs import unused_chains
 from toolkit.policy.reach import cache_of
+from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep
 from toolkit.policy.worst import attempts_of, may_grant
 
 MANY_CALLS = 3

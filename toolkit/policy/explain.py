@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy import model
+from toolkit.policy import model, steps
 from toolkit.policy.conditions import Condition, Tests
 
 
@@ -49,14 +49,14 @@ def show(value: object) -> str:
 
 
 _STEPS: dict[str, type[BaseModel]] = {
-    "<model>": model.ModelStep,
-    "<stale>": model.StaleStep,
-    "<degrade>": model.DegradeStep,
+    "<model>": steps.ModelStep,
+    "<stale>": steps.StaleStep,
+    "<degrade>": steps.DegradeStep,
 }
 """Kinds of steps by the marks that pydantic puts into a place."""
 _DEGRADES = [
     name
-    for kind in (model.StaleStep, model.DegradeStep)
+    for kind in (steps.StaleStep, steps.DegradeStep)
     for name in get_args(kind.model_fields["degrade"].annotation)
 ]
 _MARKS = {*_STEPS, "[key]"}

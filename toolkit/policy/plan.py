@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import PolicyError, Problem, did_you_mean
-from toolkit.policy.model import DegradeStep, ModelStep, Policy, StaleStep
+from toolkit.policy.model import Policy
+from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep
 from toolkit.schema import ErrorType
 
 BILLING = ("full", "input_only", "none")

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy.model import Policy
+from toolkit.policy.steps import ModelStep
 
 
 @dataclass(frozen=True)

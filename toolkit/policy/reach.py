@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from toolkit.policy.model import Cache, Chain, ModelStep, Policy, StaleStep
+from toolkit.policy.guards import Cache
+from toolkit.policy.model import Chain, Policy
+from toolkit.policy.steps import ModelStep, StaleStep
 
 Barred = Mapping[int, str]
 """Steps that are skipped for every request in question, with the reason."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping
 
-from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy.model import Policy
 from toolkit.policy.providers import unknown_providers
 from toolkit.policy.reach import cache_of
+from toolkit.policy.steps import ModelStep
 from toolkit.policy.worst import WorstCase, attempts_of, hedged_by, most_extra_calls, unmeasured
 
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toolkit.policy.conditions import Condition
-from toolkit.policy.model import (
-    Breaker,
-    Cache,
-    DegradeStep,
-    Goals,
-    Limits,
-    Model,
-    Policy,
-    RetryBudget,
-    Route,
-    Shedding,
-    StaleStep,
-    Step,
-)
+from toolkit.policy.guards import Breaker, Cache, Limits, RetryBudget, Shedding
+from toolkit.policy.model import Goals, Model, Policy, Route
+from toolkit.policy.steps import DegradeStep, StaleStep, Step
 
 _OPERATORS = {
     "eq": "is",

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolkit.policy.model import Chain, DegradeStep, ModelStep, Policy, StaleStep, Step
+from toolkit.policy.model import Chain, Policy
 from toolkit.policy.reach import Barred, cache_of, unreachable_steps
+from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep, Step
 from toolkit.schema import ErrorType
 
 

@@ -14,7 +14,8 @@ from math import inf, nan
 import numpy as np
 
 from toolkit.errors import Problem, did_you_mean
-from toolkit.policy.model import ModelStep, Policy
+from toolkit.policy.model import Policy
+from toolkit.policy.steps import ModelStep
 from toolkit.scenarios import faults as codes
 from toolkit.scenarios.faults import Faults, no_faults
 from toolkit.scenarios.model import Fault, Scenario

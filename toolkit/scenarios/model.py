@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from toolkit.policy.model import Count, ErrorLabel
+from toolkit.policy.guards import Count, ErrorLabel
 from toolkit.policy.written import Fraction, Name, Text, Written, plain
 
 MOST_FAULTS = 100

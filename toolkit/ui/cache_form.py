@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from toolkit.policy.model import Cache
+from toolkit.policy.guards import Cache
 from toolkit.policy.words import cache_in_words
 from toolkit.ui import guards, rows
 from toolkit.ui.fields import Form

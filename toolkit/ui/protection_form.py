@@ -9,7 +9,8 @@ import streamlit as st
 
 from toolkit.errors import Problem
 from toolkit.evaluate.protection import with_recommended
-from toolkit.policy.model import Breaker, Limits, Model, RetryBudget, Shedding
+from toolkit.policy.guards import Breaker, Limits, RetryBudget, Shedding
+from toolkit.policy.model import Model
 from toolkit.policy.words import (
     breaker_in_words,
     budget_in_words,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from toolkit.policy.model import DegradeStep, ModelStep, StaleStep, Step
+from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep, Step
 from toolkit.policy.words import span
 from toolkit.ui import drafts, guards
 from toolkit.ui.fields import Edit, Form, complaint

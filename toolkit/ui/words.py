@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.evaluate.format import percent, percent_interval
-from toolkit.policy.model import ModelStep
+from toolkit.policy.steps import ModelStep
 from toolkit.schema import Status
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
