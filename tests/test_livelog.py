@@ -86,8 +86,9 @@ def test_a_served_request_comes_back(lab):
         "request": '{"category": "sum", "n": 3}',
         "prompt": "How much?",
         "answer": "42",
+        "cached": False,
     }
-    fields = ("model", "step", "wait_s", "start_s", "latency_s", "cost_usd", "error_type")
+    fields = ("model", "step", "wait_s", "start_s", "latency_s", "cost_usd", "error_type", "hedge")
     assert attempts().drop_columns("quality").to_pylist() == [
         {"decision_id": name, "attempt": i} | {field: getattr(a, field) for field in fields}
         for i, a in enumerate(trace.attempts, 1)
@@ -162,8 +163,9 @@ def test_the_model_is_the_one_whose_answer_was_taken(lab, trace, model):
         log.record(trace, {"request_id": "r"}, POLICY)
     (kept,) = decisions().to_pylist()
     assert (kept["model"], kept["status"]) == (model, trace.status)
-    assert kept["error_type"] == trace.error_type
+    assert (kept["error_type"], kept["cached"]) == (trace.error_type, trace.cached)
     tried = attempts()
+    assert tried["hedge"].to_pylist() == [a.hedge for a in trace.attempts]
     assert tried["model"].to_pylist() == [a.model for a in trace.attempts]
     assert tried["error_type"].to_pylist() == [a.error_type for a in trace.attempts]
 

@@ -41,6 +41,7 @@ DECISIONS = pa.schema(
         ("request", pa.string()),
         ("prompt", pa.string()),
         ("answer", pa.string()),
+        ("cached", pa.bool_()),
     ]
 )
 ATTEMPT = pa.struct(
@@ -53,6 +54,7 @@ ATTEMPT = pa.struct(
         ("cost_usd", pa.float64()),
         ("quality", pa.float64()),
         ("error_type", pa.string()),
+        ("hedge", pa.bool_()),
     ]
 )
 ATTEMPTS = pa.schema([("decision_id", pa.string()), ("attempt", pa.int32()), *ATTEMPT])

@@ -101,6 +101,7 @@ class LiveLog:
                 "request": json.dumps(columns, ensure_ascii=False),
                 "prompt": _text(request.get(PROMPT)) if self._prompts else None,
                 "answer": answer if self._answers else None,
+                "cached": trace.cached,
                 "attempts": [
                     {field.name: _plain(getattr(a, field.name)) for field in ATTEMPT}
                     for a in trace.attempts

@@ -62,9 +62,16 @@ def _shelf(con: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
 
+def _guards(con: duckdb.DuckDBPyConnection) -> None:
+    # Null in rows from before: nobody noted it then.
+    con.execute("ALTER TABLE decisions ADD COLUMN cached BOOLEAN").fetchall()
+    con.execute("ALTER TABLE attempts ADD COLUMN hedge BOOLEAN").fetchall()
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     _datasets,
     _formats,
     _decisions,
     _shelf,
+    _guards,
 )
