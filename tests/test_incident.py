@@ -7,6 +7,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -31,6 +32,7 @@ from toolkit.evaluate.protection import (
     with_recommended,
 )
 from toolkit.evaluate.timeline import timeline
+from toolkit.logs.datasets import dataset_from_frame
 from toolkit.policy.guards import Breaker, RetryBudget
 from toolkit.policy.model import Policy
 from toolkit.scenarios import Scenario
@@ -158,9 +160,9 @@ def test_an_incident_by_hand():
         "During the faults (4 of 10 requests) 100.0 % [51.0, 100.0] failed with no fallback, "
         "0.0 % [0.0, 49.0] with fallback only, 0.0 % [0.0, 49.0] with fallback and breaker and "
         "0.0 % [0.0, 49.0] with all of it. Their mean quality was 0.000 with no fallback and 0.500 "
-        "with all of it, p95 latency was 0.5 s with no fallback and 2.5 s with all of it. Over the "
-        f"whole run all of it costs {usd_interval(found.extra_cost_usd_per_1k)} more per 1k than "
-        "no fallback."
+        "with all of it, p95 latency, failures included, was 0.5 s with no fallback and 2.5 s with "
+        "all of it. Over the whole run all of it costs "
+        f"{usd_interval(found.extra_cost_usd_per_1k)} more per 1k than no fallback."
     )
 
 
@@ -501,3 +503,21 @@ def test_log_times_are_told_as_such():
     stamped = type(data)(**{**vars(data), "requests": requests})
     lines = replay(chain("a"), stamped, scenario=scenario(outage())).summary().assumptions
     assert any("at its own time" in line for line in lines)
+
+
+def test_faults_make_up_no_cost_and_no_latency():
+    """Where the log measured neither, what a fault costs and takes does not pass for a mean."""
+    rows = [{"request_id": f"r{i}", "model": "a", "quality": 1.0} for i in range(20)]
+    blind = dataset_from_frame("blind", pd.DataFrame(rows))
+    whole = incident(Policy.single("a"), blind, scenario(outage(at_s=0, for_s=10)))[
+        NO_FALLBACK
+    ].whole
+    assert whole.error_rate.value == 0.5
+    assert np.isnan([whole.cost_usd_per_1k.value, whole.latency_p95_s.value]).all()
+
+
+def test_a_scenario_without_faults_says_so():
+    """Arrivals alone are no incident."""
+    rows = [{"request_id": f"r{i}", "model": "a", "quality": 1.0} for i in range(20)]
+    found = incident(Policy.single("a"), dataset_from_frame("calm", pd.DataFrame(rows)), scenario())
+    assert found.verdict.startswith("The scenario has no faults")

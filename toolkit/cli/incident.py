@@ -45,7 +45,9 @@ def break_command(
         raise DataError(f"break: no scenario; add --scenario with a file or one of: {allowed}")
     one, data = load_policy(policy), load_dataset(dataset)
     if recommended:
-        one = with_recommended(one)
+        better = with_recommended(one)
+        if better != one:
+            one = better.model_copy(update={"policy": f"{one.policy}, with what is recommended"})
     added = {"recommended": recommended}
     if goodput:
         from toolkit.evaluate.goodput import goodput as measure

@@ -2,7 +2,7 @@
 
 A call is made in the thread that serves the request; only where a hedge may be sent beside it does
 it get a thread of its own. A call that is given up cannot be taken back: its thread ends when the
-provider does, and nobody reads what it says.
+provider does, and of what it says only the cost is read.
 """
 
 from __future__ import annotations

@@ -33,14 +33,19 @@ class Decisions(NamedTuple):
     """probability of that chain under the rule that matched"""
 
 
+def check_seed(seed: int) -> None:
+    """Raise DetourError for a seed that no draw takes."""
+    if not 0 <= seed <= MAX_SEED:
+        raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
+
+
 def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
     """Route every request; the first rule that matches wins.
 
     A split is drawn once per value of its ``sticky_by`` column, whatever the seed, so that a user
     stays on one side; without that column, or where it is empty, once per request and seed.
     """
-    if not 0 <= seed <= MAX_SEED:
-        raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
+    check_seed(seed)
     n = requests.num_rows
     made = Decisions(np.empty(n, np.int16), np.empty(n, np.int16), np.ones(n))
     tests = route_tests(policy, requests)

@@ -1,7 +1,8 @@
 """The replay driver for policies whose requests have nothing in common.
 
-Without a breaker, a limit or a cache each request is independent: it is folded through the machine
-on its own clock, which starts at 0 when it arrives, and threads share the rows.
+Where a policy shares nothing between requests (``Plan.stateful``) and no fault counts calls, each
+is folded through the machine on its own clock, which starts at 0 when it arrives, and threads
+share the rows.
 """
 
 from __future__ import annotations

@@ -205,6 +205,11 @@ def replay_traffic(
     if not dataset.graded:
         # Without a single grade, the zeros of the failures would pass for a mean quality.
         done.quality[:] = np.nan
+    if len(faults.kind):
+        # Nor would what a fault costs and takes pass for what nobody measured.
+        for name in ("cost_usd", "latency_s"):
+            if dataset.measured_share(name) == 0:
+                getattr(done, name)[:] = np.nan
     return replace(blank, changes=changes)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.cache.keys import cache_keys
+from toolkit.engine.decide import check_seed
 from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate import as_json
 from toolkit.evaluate.cache_point import CachePoint, measure
@@ -166,6 +167,7 @@ def cache_roc(
             distinct requests to compare.
         PolicyError: ``cache`` names a column that the requests do not have.
     """
+    check_seed(seed)
     grid = _checked(dataset, thresholds, tolerance, cache)
     column = _model(dataset, model)
     ttl_s = cache.ttl_s if cache else math.inf

@@ -171,12 +171,14 @@ def goodput(
     budget = policy.retry_budget or RetryBudget()
     sides = [policy.model_copy(update={"retry_budget": b}) for b in (budget, None)]
     rows: list[tuple[float, ...]] = []
-    last: Replay | None = None
+    usual: Replay | None = None  # as the scenario says, or the first load that is played
     for factor in factors:
         world, found = scaled(scenario, factor), []
         for side in sides:
-            last = replay(side, dataset, seed, scenario=world)
-            found.append(_rates(last))
+            played = replay(side, dataset, seed, scenario=world)
+            found.append(_rates(played))
+            if usual is None or (factor == 1 and side is sides[0]):
+                usual = played
             if progress is not None:
                 progress(2 * len(rows) + len(found), 2 * len(factors))
         (n, offered, kept, calls), (_, _, bare, more) = found
@@ -196,7 +198,7 @@ def goodput(
         accepted_without_per_s=rates[2],
         attempts_with=rates[3],
         attempts_without=rates[4],
-        assumptions=_assumptions(policy, budget, last),
+        assumptions=_assumptions(policy, budget, usual),
     )
 
 

@@ -24,6 +24,9 @@ def verdict(found: Incident) -> str:
     """What failed during the faults under each rung, how good the rest was, what it costs."""
     bare, full = found[NO_FALLBACK], found[ALL]
     hit, everything = bare.during.requests, bare.whole.requests
+    scenario = full.replay.scenario
+    if not hit and not (scenario and scenario.faults):
+        return f"The scenario has no faults: nothing was tried on {count(everything)} requests."
     if not hit:
         return f"None of {count(everything)} requests arrived during a fault: nothing was tried."
     if hit in {row.during.unobserved for row in found.rows}:
@@ -35,7 +38,16 @@ def verdict(found: Incident) -> str:
     if full.during.degraded_rate.value > 0:
         text += f", which degraded {percent(full.during.degraded_rate.value)}"
     text += "."
-    return " ".join([text, *_fared(bare, full), _cost(found)])
+    return " ".join([text, *_fared(bare, full), _cost(found), *_repeats(full)])
+
+
+def _repeats(full: IncidentRow) -> list[str]:
+    """A cache looks better on requests that were drawn again than on the traffic itself."""
+    replay = full.replay
+    if not replay.arrivals.drawn or not replay.cached.any():
+        return []
+    share = percent(float(replay.cached.mean()))
+    return [f"The cache answered {share}, as the drawing of requests makes repeats."]
 
 
 def _fared(bare: IncidentRow, full: IncidentRow) -> list[str]:
@@ -44,7 +56,10 @@ def _fared(bare: IncidentRow, full: IncidentRow) -> list[str]:
     tail = [seconds(row.during.latency_p95_s.value) for row in (bare, full)]
     told = [
         f"{noun} {a} with {bare.name} and {b} with {full.name}"
-        for noun, (a, b) in (("mean quality was", quality), ("p95 latency was", tail))
+        for noun, (a, b) in (
+            ("mean quality was", quality),
+            ("p95 latency, failures included, was", tail),
+        )
         if not {a, b} & {"nan", UNDEFINED}
     ]
     return [f"Their {', '.join(told)}."] if told else []
@@ -55,7 +70,7 @@ def _cost(found: Incident) -> str:
     e = found.extra_cost_usd_per_1k
     if math.isnan(e.value):
         return "Cost was not measured under both."
-    if e.low <= 0 <= e.high:
+    if e.value == 0 or e.low <= 0 <= e.high:
         more = f"as much per 1k as {NO_FALLBACK} ({usd_interval(e, sign=True)})"
     elif e.value > 0:
         more = f"{usd_interval(e)} more per 1k than {NO_FALLBACK}"
