@@ -18,7 +18,7 @@ from toolkit.evaluate.assumptions import assumptions
 from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.intervals import RESAMPLES, Bootstrap, Estimate, Metric, Rows, bootstrap_of
 from toolkit.evaluate.measures import ESTIMATES, Measures, during, measures
-from toolkit.evaluate.protection import ALL, BREAKER, FALLBACK, NO_FALLBACK, protections
+from toolkit.evaluate.protection import ALL, BREAKER, FALLBACK, NO_FALLBACK, behaviour, protections
 from toolkit.evaluate.timeline import Timeline, timeline
 from toolkit.schema import Status
 
@@ -158,9 +158,9 @@ def incident(
     ladder = protections(policy)
     played: dict[str, Replay] = {}
     for one in ladder.values():
-        if _key(one) not in played:
-            played[_key(one)] = replay(one, dataset, seed, scenario=scenario)
-    replays = {name: replace(played[_key(one)], policy=one) for name, one in ladder.items()}
+        if behaviour(one) not in played:
+            played[behaviour(one)] = replay(one, dataset, seed, scenario=scenario)
+    replays = {name: replace(played[behaviour(one)], policy=one) for name, one in ladder.items()}
     last = replays[ALL]
     boot = bootstrap_of(last.arrivals, resamples, seed)
     hit = during(last)
@@ -186,11 +186,6 @@ def incident(
     )
 
 
-def _key(policy: Policy) -> str:
-    """What makes a policy act as it does: all but its name."""
-    return policy.model_copy(update={"policy": "", "description": ""}).digest
-
-
 def _extra_cost(a: Replay, b: Replay, boot: Bootstrap) -> Estimate:
     """Mean cost of b minus a on the requests that both observed, USD."""
     both = (a.status != Status.UNOBSERVED) & (b.status != Status.UNOBSERVED)
@@ -205,5 +200,5 @@ def _same(ladder: dict[str, Policy]) -> list[str]:
     return [
         f"The policy states nothing that {more} would add to {less}, so both are the same."
         for less, more in steps
-        if _key(ladder[less]) == _key(ladder[more])
+        if behaviour(ladder[less]) == behaviour(ladder[more])
     ]

@@ -14,7 +14,7 @@ from toolkit.evaluate.format import (
     usd_interval,
 )
 from toolkit.evaluate.intervals import Estimate
-from toolkit.evaluate.protection import ALL, NO_FALLBACK
+from toolkit.evaluate.protection import ALL, NO_FALLBACK, behaviour
 
 if TYPE_CHECKING:
     from toolkit.evaluate.incident import Incident, IncidentRow
@@ -31,7 +31,14 @@ def verdict(found: Incident) -> str:
         return f"None of {count(everything)} requests arrived during a fault: nothing was tried."
     if hit in {row.during.unobserved for row in found.rows}:
         return "No request that arrived during the faults is observed: nothing can be said."
-    rates = [f"{percent_interval(row.during.error_rate)} with {row.name}" for row in found.rows]
+    # A rung that the policy states nothing for is the one before it once more.
+    keys = [behaviour(row.policy) for row in found.rows]
+    rungs = [
+        row
+        for i, row in enumerate(found.rows)
+        if row in (bare, full) or keys[i] not in (keys[i - 1], keys[-1])
+    ]
+    rates = [f"{percent_interval(row.during.error_rate)} with {row.name}" for row in rungs]
     rates[0] = rates[0].replace(" with ", " failed with ", 1)
     text = f"During the faults ({count(hit)} of {count(everything)} requests) "
     text += f"{', '.join(rates[:-1])} and {rates[-1]}"

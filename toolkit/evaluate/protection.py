@@ -80,3 +80,8 @@ def _chain(chain: Chain, steps: int | None, retries: bool) -> Chain:
     # A chain that asks no model answers as it did.
     kept = kept or [step for step in chain.steps if not isinstance(step, StaleStep)]
     return chain.model_copy(update={"steps": tuple(kept)})
+
+
+def behaviour(policy: Policy) -> str:
+    """A digest of what makes a policy act as it does: all but its name."""
+    return policy.model_copy(update={"policy": "", "description": ""}).digest

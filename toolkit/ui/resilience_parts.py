@@ -24,6 +24,8 @@ from toolkit.ui.view import View
 if TYPE_CHECKING:
     import pandas as pd
 
+    from toolkit.evaluate.incident import IncidentRow
+
 _SHARES = "Shares of requests"
 
 
@@ -70,14 +72,18 @@ def _sentences(broken: Broken) -> tuple[str, str]:
 
 
 def _titles(broken: Broken) -> tuple[str, str]:
-    """Of the two panels: which rung, and how much failed meanwhile."""
-    full, less = (
-        f"{row.name}: {percent(row.during.error_rate.value)} failed during the faults"
-        if row.during.error_rate.n
-        else row.name
-        for row in broken.rows
-    )
+    """Of the two panels: which rung, and how requests ended meanwhile."""
+    full, less = (_title(row) for row in broken.rows)
     return full, less
+
+
+def _title(row: IncidentRow) -> str:
+    during = row.during
+    if not during.error_rate.n:
+        return row.name
+    degraded = during.degraded_rate.value
+    also = f", {percent(degraded)} degraded" if degraded else ""
+    return f"{row.name}: {percent(during.error_rate.value)} failed{also} during the faults"
 
 
 def timeline(broken: Broken) -> None:

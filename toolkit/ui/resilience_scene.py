@@ -50,7 +50,7 @@ def scene(view: View) -> Scene | None:
             help="Scenarios are files in data/scenarios; draw your own to try another one.",
         )
         against = st.segmented_control(
-            "Compared with",
+            "Against the policy with",
             LESS,
             key=AGAINST,
             required=True,
