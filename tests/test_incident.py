@@ -158,9 +158,9 @@ def test_an_incident_by_hand():
     assert [row.name for row in found.rows] == list(PROTECTIONS)
     assert found.verdict == (
         "During the faults (4 of 10 requests) 100.0 % [51.0, 100.0] failed with no fallback "
-        "and 0.0 % [0.0, 49.0] with all of it. Their mean quality was 0.000 with no fallback and 0.500 "
-        "with all of it, p95 latency, failures included, was 0.5 s with no fallback and 2.5 s with "
-        "all of it. Over the whole run all of it costs "
+        "and 0.0 % [0.0, 49.0] with all of it. Their mean quality was 0.000 with no fallback and "
+        "0.500 with all of it, p95 latency, failures included, was 0.5 s with no fallback and 2.5 "
+        "s with all of it. Over the whole run all of it costs "
         f"{usd_interval(found.extra_cost_usd_per_1k)} more per 1k than no fallback."
     )
 
