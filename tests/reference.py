@@ -139,6 +139,9 @@ class Log:
                     )
         answers = [cell for cell in self.cells.values() if cell.error is None]
         self.graded = not answers or any(not math.isnan(cell.quality) for cell in answers)
+        cells = self.cells.values()
+        self.timed = not cells or any(not math.isnan(cell.latency_s) for cell in cells)
+        self.priced = not cells or any(not math.isnan(cell.cost_usd) for cell in cells)
         stamps = [seconds(row.get("timestamp")) for row in self.rows]
         self.window = [None if t is None else math.floor(t / 600) for t in stamps]
         # What was worked out once is kept; a log does not change.

@@ -136,9 +136,18 @@ def _lookups(played: Played, row: int, name: str) -> tuple[int, int]:
     return 0, 1 + stale
 
 
+def _never_measured(played: Played, name: str) -> bool:
+    """Whether a log holds no cost or latency at all, for which that of a fault is no stand-in."""
+    case = played.case
+    return len(case.faults.kind) > 0 and case.dataset.measured_share(name) == 0
+
+
 def _cost_is_a_sum(played: Played, row: int, name: str) -> None:
     """Cost is that of all attempts, cancelled ones too, of look-ups and of the degrade step."""
     policy = played.case.policy
+    if _never_measured(played, "cost_usd"):
+        assert math.isnan(played.cost_usd[row])
+        return
     cost = sum(one.cost_usd for one in played.of(row))
     if played.status[row] == "degraded" and not played.cached[row]:
         cost += policy.chains[name].steps[-1].cost_usd
@@ -156,6 +165,9 @@ def _latency_is_a_sum(played: Played, row: int, name: str) -> None:
     """
     policy, chain, tries = played.case.policy, played.case.policy.chains[name], played.of(row)
     latency = played.latency_s[row]
+    if _never_measured(played, "latency_s"):
+        assert math.isnan(latency)
+        return
     if any(math.isnan(one.latency_s) for one in tries):
         assert math.isnan(latency)
         return

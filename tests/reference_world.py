@@ -48,6 +48,7 @@ class Simulator:
         self.starts_at = starts_at
         self.journal = Journal()
         self.world = World(faults, list(policy.models))
+        self.faulty = len(faults.kind) > 0
         self.limits = {name: Limits(model.limits) for name, model in policy.models.items()}
         self.breakers = {
             name: Breaker(
@@ -373,6 +374,9 @@ class Simulator:
         lost = status == "unobserved"
         out.latency_s = NAN if lost or "latency" in r.unmeasured else self.now - r.arrival + more_s
         out.cost_usd = NAN if lost or "cost" in r.unmeasured else r.spent
+        if self.faulty:  # what a fault costs and takes is no measure where the log has none
+            out.latency_s = out.latency_s if self.log.timed else NAN
+            out.cost_usd = out.cost_usd if self.log.priced else NAN
         out.fallback = min(r.step, len(r.chain.steps) - 1) > 0 and bool(out.calls)
         out.imputed |= any(call.imputed for call in out.calls)
 
