@@ -13,10 +13,15 @@ from toolkit.cli import (  # noqa: F401  their commands join
     cache,
     check,
     data,
+    estimate,
+    explore,
     fetch,
+    frontier,
+    gate,
     incident,
     policies,
     scenarios,
+    search,
     simulate,
 )
 from toolkit.cli.app import app

@@ -1,0 +1,1 @@
+"""What a policy would do, estimated from a log in which each request met one model."""

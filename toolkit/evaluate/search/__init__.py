@@ -1,0 +1,1 @@
+"""The search for a policy that meets its goals at the least cost."""
