@@ -1,0 +1,176 @@
+"""A complete dataset seen as live traffic would have seen it: one outcome per request.
+
+What an estimate from a log is worth shows only where the truth is known. A dataset in which every
+model answered every request knows it, so a log is drawn from it: the router's first model with
+probability 1 − ``explore``, else one by chance. The probability with which the drawn model was to
+be drawn, both ways together, is kept as the request's ``propensity``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toolkit.engine.decide import check_seed
+from toolkit.engine.keys import Purpose, text_keys, uniforms
+from toolkit.errors import DataError, PolicyError, Problem, did_you_mean
+from toolkit.logs.dataset import Dataset, dataset_from_tables
+from toolkit.logs.tables import Tables
+from toolkit.policy.conditions import route_masks
+from toolkit.policy.model import Policy
+from toolkit.policy.steps import ModelStep
+from toolkit.schema import REQUEST_ID
+
+Floats = NDArray[np.float64]
+Weights: TypeAlias = Mapping[str, float] | Floats
+"""How often chance takes each model: by name (a model left out is never taken), or (n, m) numbers
+for each request and model. Only their ratios count."""
+
+PROPENSITY = "propensity"
+"""The request column with the probability, in (0, 1], of the model that served the request."""
+
+
+def sample_log(
+    dataset: Dataset,
+    policy: Policy | None = None,
+    explore: float = 1.0,
+    seed: int = 0,
+    weights: Weights | None = None,
+) -> Dataset:
+    """Keep one outcome of each request: what a log of live traffic would have held.
+
+    The first model that ``policy`` asks serves the request with probability 1 − ``explore``, else
+    one that is drawn evenly, or by ``weights``. A split is drawn for each request by itself, also
+    where it is sticky. All models stay in the log, also those that were never drawn. The draw of a
+    request depends on the seed and its id alone, so a larger ``explore`` changes few requests.
+
+    Raises:
+        DataError: ``explore`` is not in 0..1; it is below 1 without a policy; a weight is unknown,
+            negative or not a number; the dataset lacks an outcome that may be drawn.
+        PolicyError: The policy does not fit the dataset, or a chain of it asks no model.
+    """
+    check_seed(seed)
+    chances = logging_chances(dataset, policy, explore, weights)
+    missing = int(((chances > 0) & ~dataset.observed).sum())
+    if missing:
+        raise DataError(
+            f"dataset {dataset.name!r}: a log can be drawn only from outcomes that are there;"
+            f" got {missing:,} that may be drawn and are not; allowed: a complete dataset"
+            " (Dataset.select leaves models out)"
+        )
+    keys = text_keys(dataset.requests.column(REQUEST_ID))
+    key = text_keys(pa.array(["sample_log"]))[0]
+    u = uniforms(np.full(len(keys), seed, np.uint64), keys, key, Purpose.SPLIT)
+    drawn = _drawn(chances, u)
+    propensity = chances[np.arange(len(drawn)), drawn]
+    requests = dataset.requests
+    if PROPENSITY in requests.column_names:
+        requests = requests.drop_columns([PROPENSITY])
+    requests = requests.append_column(PROPENSITY, pa.array(propensity))
+    rows = dataset.outcomes_table()
+    kept = rows["model_ix"].to_numpy() == drawn[rows["request_ix"].to_numpy()]
+    mark = hashlib.sha256(dataset.digest.encode())
+    mark.update(drawn.astype("<i8").tobytes() + propensity.astype("<f8").tobytes())
+    return dataset_from_tables(
+        f"{dataset.name}, logged",
+        Tables(requests, dataset.models, rows.filter(pa.array(kept))),
+        simulated=dataset.simulated,
+        digest=mark.hexdigest(),
+    )
+
+
+def logging_chances(
+    dataset: Dataset,
+    policy: Policy | None = None,
+    explore: float = 1.0,
+    weights: Weights | None = None,
+) -> Floats:
+    """(n, m) probability of each model to serve each request; rows sum to 1.
+
+    As in :func:`sample_log`, with its errors.
+    """
+    if not 0 <= explore <= 1:
+        raise DataError(f"explore: not a share; got {explore!r}; allowed: 0 to 1")
+    if policy is None and explore < 1:
+        raise DataError(
+            f"explore: without a policy every request is drawn by chance; got {explore!r};"
+            " allowed: 1, or a policy"
+        )
+    shape = (dataset.n_requests, dataset.n_models)
+    chances = np.zeros(shape)
+    if explore > 0:
+        chances += explore * _by_chance(dataset, weights)
+    if policy is not None and explore < 1:
+        chances += (1 - explore) * asked_first(policy, dataset)
+    return chances
+
+
+def asked_first(policy: Policy, dataset: Dataset) -> Floats:
+    """(n, m) probability that a model is the first that the policy asks; rows sum to 1.
+
+    A look into the cache that comes before it is passed over.
+    """
+    rules = [*(route.shares for route in policy.routes), ((policy.default, 1.0),)]
+    shares = np.zeros((len(rules), dataset.n_models))
+    for i, rule in enumerate(rules):
+        for chain, share in rule:
+            shares[i, _column(policy, chain, dataset)] += share
+    masks = route_masks(policy, dataset.requests)
+    always = np.ones((1, dataset.n_requests), np.bool_)
+    return np.asarray(shares[np.concatenate([masks, always]).argmax(axis=0)])
+
+
+def _column(policy: Policy, chain: str, dataset: Dataset) -> int:
+    """The column of the first model that a chain asks."""
+    first = next((s for s in policy.chains[chain].steps if isinstance(s, ModelStep)), None)
+    where = f"chains.{chain}.steps"
+    if first is None:
+        raise PolicyError(
+            [Problem("no model is asked, so that nothing can be logged", where, repr(chain))]
+        )
+    name = policy.log_name(first.model)
+    if name not in dataset.models:
+        allowed = did_you_mean(name, dataset.models)
+        raise PolicyError([Problem("the log has no such model", where, repr(name), allowed)])
+    return dataset.models.index(name)
+
+
+def _by_chance(dataset: Dataset, weights: Weights | None) -> Floats:
+    """(n, m) or (m,) what chance alone gives each model."""
+    m = dataset.n_models
+    if weights is None:
+        return np.full(m, 1 / m)
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in dataset.models:
+                raise DataError(
+                    f"weights: dataset {dataset.name!r} has no model {name!r};"
+                    f" allowed: {did_you_mean(name, dataset.models)}"
+                )
+        weights = np.array([weights.get(name, 0.0) for name in dataset.models], np.float64)
+    elif np.shape(weights) != (dataset.n_requests, m):
+        raise DataError(
+            f"weights: not one for each request and model; got shape {np.shape(weights)};"
+            f" allowed: {(dataset.n_requests, m)}, or a number for each name"
+        )
+    weights = np.asarray(weights, np.float64)
+    total = weights.sum(axis=-1, keepdims=True)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and (total > 0).all()):
+        raise DataError(
+            "weights: some are negative or not finite, or all of a request are 0;"
+            " allowed: numbers from 0, one of them above 0"
+        )
+    return np.asarray(weights / total)
+
+
+def _drawn(chances: Floats, u: Floats) -> NDArray[np.intp]:
+    """(n,) the model that each request's number in [0, 1) falls on."""
+    edges = chances.cumsum(axis=1)
+    # Times the last edge, which rounding may leave a hair below or above 1.
+    drawn = (u[:, None] * edges[:, -1:] >= edges[:, :-1]).sum(axis=1)
+    return np.asarray(drawn, np.intp)
