@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from tests.small_logs import chain, log
 from tests.strategies import replays
 from toolkit.engine.replay import replay
-from toolkit.evaluate import slices
+from toolkit.evaluate import groups
 from toolkit.evaluate.goals import judge
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.summary import ESTIMATES, summarize
@@ -102,7 +102,7 @@ def test_categories_and_their_p95_agree_with_numpy():
 
 def test_many_categories_are_gathered(monkeypatch):
     """Beyond the largest categories the rest stand together, last."""
-    monkeypatch.setattr(slices, "MOST_CATEGORIES", 3)
+    monkeypatch.setattr(groups, "MOST_GROUPS", 3)
     names = ["a"] * 5 + ["b"] * 4 + ["c", "d", "e"]
     done = replay(Policy.single("a"), log(np.ones((12, 1)), category=names))
     counts = {name: part.requests for name, part in done.summary().by_category.items()}

@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
+from toolkit.evaluate.groups import groups
 from toolkit.evaluate.intervals import Bootstrap, Estimate, Floats, Ints, Metric, Rows
 from toolkit.evaluate.quantiles import quantiles
 from toolkit.schema import CATEGORY, ErrorType, Status
 
 if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
-
-MOST_CATEGORIES = 100
-"""The largest categories stand alone; all further ones together are ``OTHER``."""
-OTHER = "(other)"
-NO_CATEGORY = "(none)"
 
 
 @dataclass(frozen=True)
@@ -135,25 +130,8 @@ def by_category(replay: Replay, boot: Bootstrap) -> dict[str, Slice]:
     """One slice per category of the requests, by name; none where there is no such column."""
     if CATEGORY not in replay.dataset.requests.column_names:
         return {}
-    code, names = _categories(replay.dataset.requests.column(CATEGORY))
-    return _slices(replay, boot, code, names)
-
-
-def _categories(column: pa.ChunkedArray) -> tuple[Ints, tuple[str, ...]]:
-    """Codes (n,) and their names, sorted."""
-    text = pc.fill_null(pc.cast(column, pa.string()), NO_CATEGORY).combine_chunks()
-    coded = pc.dictionary_encode(text)
-    code, names = coded.indices.to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
-    if len(names) > MOST_CATEGORIES:
-        rank = np.argsort(np.argsort(-np.bincount(code, minlength=len(names)), kind="stable"))
-        kept = np.flatnonzero(rank < MOST_CATEGORIES - 1)
-        position = np.full(len(names), len(kept))
-        position[kept] = np.arange(len(kept))
-        code, names = position[code], [*(names[i] for i in kept), OTHER]
-    order = sorted(range(len(names)), key=lambda i: (names[i] == OTHER, names[i]))
-    place = np.empty(len(names), np.intp)
-    place[order] = np.arange(len(names))
-    return place[code], tuple(names[i] for i in order)
+    found = groups(replay.dataset, CATEGORY)
+    return _slices(replay, boot, found.code, found.names)
 
 
 def _slices(
