@@ -1,4 +1,4 @@
-"""One value of a policy replaced, found by its dotted key."""
+"""One value of a policy replaced or read, found by its dotted key."""
 
 from __future__ import annotations
 
@@ -30,6 +30,23 @@ def replaced(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         here, place = here[key], (*place, key)
 
 
+def value_at(data: dict[str, Any], path: str) -> Any:
+    """What stands at ``path`` in ``data``; None where nothing does."""
+    keys = path.split(".")
+    here: Any = data
+    while keys:
+        if isinstance(here, dict):
+            end = _longest(here, keys)
+            if not end:
+                return None
+            here, keys = here[".".join(keys[:end])], keys[end:]
+        elif isinstance(here, list) and keys[0].isdecimal() and int(keys[0]) < len(here):
+            here, keys = here[int(keys[0])], keys[1:]
+        else:
+            return None
+    return here
+
+
 def _next(
     here: Any, keys: list[str], place: tuple[int | str, ...], path: str
 ) -> tuple[Any, list[str]]:
@@ -39,12 +56,15 @@ def _next(
             return int(keys[0]), keys[1:]
         raise _no_such(here, keys[0], place, path)
     if isinstance(here, dict):
-        # A name may hold dots itself (gpt-4.1), so the longest key that is there wins.
-        for end in range(len(keys), 0, -1):
-            if ".".join(keys[:end]) in here:
-                return ".".join(keys[:end]), keys[end:]
-        return keys[0], keys[1:]
+        end = _longest(here, keys) or 1
+        return ".".join(keys[:end]), keys[end:]
     raise PolicyError([Problem(f"{'.'.join(map(str, place))} has no parts", path, show(here))])
+
+
+def _longest(here: dict[str, Any], keys: list[str]) -> int:
+    """How many of ``keys`` form a key of ``here``, as a name may hold dots itself (gpt-4.1)."""
+    ends = range(len(keys), 0, -1)
+    return next((end for end in ends if ".".join(keys[:end]) in here), 0)
 
 
 def _no_such(here: Any, key: str, place: tuple[int | str, ...], path: str) -> PolicyError:
