@@ -105,6 +105,45 @@ def _optional(key: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[dic
     return st.one_of(st.just({}), values.map(lambda v: {key: v}))
 
 
+def _limits(
+    low: st.SearchStrategy[float], change: st.SearchStrategy[float]
+) -> st.SearchStrategy[dict[str, float]]:
+    """Any of the limits of a goal, those of one kind in their order."""
+
+    def ordered(values: tuple[dict[str, float], dict[str, float], dict[str, float]]) -> Any:
+        limits: dict[str, float] = {}
+        for ends in values:
+            low_first = sorted(ends, reverse=True)  # min… before max…
+            limits |= dict(zip(low_first, sorted(ends.values()), strict=True))
+        return limits
+
+    return (
+        st.tuples(
+            st.fixed_dictionaries({}, optional={"min": low, "max": low}),
+            st.fixed_dictionaries({}, optional={"min_change": change, "max_change": change}),
+            st.fixed_dictionaries({}, optional={"max_ratio": st.floats(0.01, 9)}),
+        )
+        .map(ordered)
+        .filter(bool)
+    )
+
+
+_of_fraction = _limits(st.floats(0, 1), st.floats(-1, 1))
+_of_amount = _limits(st.floats(0, 1e6), st.floats(-1e6, 1e6))
+goals = st.fixed_dictionaries(
+    {},
+    optional={
+        "quality": _of_fraction,
+        "error_rate": _of_fraction,
+        "degraded_rate": _of_fraction,
+        "cost_usd_per_1k": _of_amount,
+        "latency_mean_s": _of_amount,
+        "latency_p95_s": _of_amount,
+    },
+)
+"""Goals with every kind of limit."""
+
+
 @st.composite
 def _steps(draw: st.DrawFn, models: tuple[str, ...]) -> list[dict[str, Any]]:
     steps = []
@@ -145,6 +184,7 @@ def policies(draw: st.DrawFn, models: tuple[str, ...]) -> Policy:
     return Policy.model_validate(
         {
             "policy": "generated",
+            "goals": draw(st.one_of(st.just({}), goals)),
             "models": {m: {"bill_timeouts": draw(bills)} for m in models},
             "routes": routes,
             "default": names[0],

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reference_conditions import conditions
+from tests.strategies import goals
 from toolkit.errors import PolicyError
 from toolkit.policy import (
     ModelStep,
@@ -28,7 +29,7 @@ from toolkit.policy import (
 from toolkit.policy.check import check
 from toolkit.policy.guards import Cache
 from toolkit.policy.nodes import scalar
-from toolkit.policy.words import cache_in_words
+from toolkit.policy.words import cache_in_words, goals_in_words
 from toolkit.schema import ERROR_LABELS, ErrorType
 
 EXAMPLE = (Path(__file__).parent / "example_policy.yaml").read_text(encoding="utf-8")
@@ -198,7 +199,7 @@ def policies(draw):
     data = {
         "policy": draw(names),
         "description": draw(st.text()),
-        "goals": draw(st.sampled_from([{}, {"quality": {"min": 0.5, "max": 1.0}}])),
+        "goals": draw(goals),
         "models": models,
         **guards,
         "routes": routes,
@@ -328,6 +329,31 @@ def test_with_value_takes_parts_and_dotted_names(policy):
 def test_with_value_on_goals_that_are_not_set():
     """The first goal of a policy can be set by its path."""
     assert Policy.single("m").with_value("goals.quality.min", 0.9).goals.quality.min == 0.9
+
+
+def test_limits_against_a_baseline_in_words():
+    """A change says which way it may go, and how far."""
+    goals = {
+        "quality": {"min": 0.85, "min_change": -0.01},
+        "cost_usd_per_1k": {"max_ratio": 0.8, "max_change": -0.05},
+        "latency_p95_s": {"min_change": 0.5, "max_change": 2},
+        "error_rate": {"max_change": 0},
+        "degraded_rate": {"min_change": 0},
+    }
+    policy = Policy.single("m").with_value("goals", goals)
+    assert goals_in_words(policy.goals) == [
+        "quality: at least 0.85 and at most 0.01 below the baseline",
+        "cost_usd_per_1k: at least 0.05 below the baseline and at most 0.8 times the baseline",
+        "latency_p95_s: at least 0.5 above the baseline and at most 2 above the baseline",
+        "error_rate: not above the baseline",
+        "degraded_rate: not below the baseline",
+    ]
+    assert policy.to_yaml().split("\n")[1:4] == [
+        "goals:",
+        "  quality: {min: 0.85, min_change: -0.01}",
+        "  cost_usd_per_1k: {max_change: -0.05, max_ratio: 0.8}",
+    ]
+    assert "at most 0.01 below the baseline" in policy._repr_html_()
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,20 @@ MESSAGES = {
     "goal_out_of_range": (
         ":5: goals.quality.min: is out of range; got the number 85; allowed: 1 or less"
     ),
-    "goal_without_limit": ":5: goals.quality: needs a limit; allowed: min, max",
+    "goal_change_as_percent": (
+        ":5: goals.error_rate.max_change: is out of range; got the number 5; allowed: 1 or less"
+    ),
+    "goal_changes_crossed": (
+        ":5: goals.quality: no value can reach it; got a mapping; allowed: min_change not above "
+        "max_change"
+    ),
+    "goal_ratio_zero": (
+        ":5: goals.cost_usd_per_1k.max_ratio: is out of range; got the number 0; allowed: more "
+        "than 0"
+    ),
+    "goal_without_limit": (
+        ":5: goals.quality: needs a limit; allowed: min, max, min_change, max_change, max_ratio"
+    ),
     "half_a_call": (
         ":3: models.small.breaker.min_calls: must be a whole number; got the number 2.5; "
         "allowed: a whole number"

@@ -94,7 +94,6 @@ def summary_text(summary: Summary) -> str:
         seconds_interval,
         usd_interval,
     )
-    from toolkit.evaluate.goals import WORDS
     from toolkit.evaluate.summary import ESTIMATES
 
     estimates = [getattr(summary, name) for name in ESTIMATES]
@@ -107,7 +106,7 @@ def summary_text(summary: Summary) -> str:
     )
     goals = table(
         ("goal", "limit", "met"),
-        [(WORDS[g.name][0], g.limit, g.answer) for g in summary.goals],
+        [(g.label, g.limit, g.answer) for g in summary.goals],
         words=range(3),
     )
     models = table(

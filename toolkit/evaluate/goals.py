@@ -1,23 +1,52 @@
-"""Are the policy's goals met, and can the data tell?"""
+"""Are the policy's goals met, and can the data tell?
+
+A goal may limit the value itself, its change against a baseline and its ratio to that of a
+baseline; each kind of limit is judged on its own. Who replays a policy alone knows only its
+values, so a limit against a baseline is then unknown.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from toolkit.evaluate import as_json
 from toolkit.evaluate.format import (
     number_interval,
     percent_interval,
+    points_interval,
     seconds_interval,
     usd_interval,
 )
 from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.policy.model import Goal, Goals
 
-WORDS: Mapping[str, tuple[str, Callable[[Estimate], str]]] = {
+Kind = Literal["value", "change", "ratio"]
+Show = Callable[[Estimate], str]
+
+LIMITS: Mapping[Kind, tuple[str, str]] = {
+    "value": ("min", "max"),
+    "change": ("min_change", "max_change"),
+    "ratio": ("", "max_ratio"),
+}
+"""The keys of a goal that are limits of one kind, from below and from above."""
+
+
+def _usd_change(e: Estimate) -> str:
+    return usd_interval(e, sign=True)
+
+
+def _seconds_change(e: Estimate) -> str:
+    return seconds_interval(e, sign=True)
+
+
+def _times(e: Estimate) -> str:
+    return f"{number_interval(e)} times the baseline"
+
+
+WORDS: Mapping[str, tuple[str, Show]] = {
     "quality": ("quality", number_interval),
     "cost_usd_per_1k": ("cost per 1k", usd_interval),
     "latency_mean_s": ("mean latency", seconds_interval),
@@ -33,7 +62,7 @@ WORDS: Mapping[str, tuple[str, Callable[[Estimate], str]]] = {
 
 @dataclass(frozen=True)
 class GoalResult:
-    """One goal, held against its estimate."""
+    """One kind of limit of one goal, held against its estimate."""
 
     name: str
     """a field of ``Goals``"""
@@ -43,9 +72,19 @@ class GoalResult:
     low: float
     high: float
     met: bool | None
-    """judged by the value; None where nothing was measured"""
+    """judged by the value; None where nothing is known"""
     certain: bool
     """the whole interval lies on one side of the limit"""
+    kind: Kind = "value"
+    """what is limited: the value, its change (this minus the baseline), or its ratio to it"""
+    lowest: float = -math.inf
+    """the limit from below; -inf: none"""
+    highest: float = math.inf
+    """the limit from above; inf: none"""
+    reason: str = ""
+    """why nothing is known"""
+    n: int = 0
+    """measured values behind the estimate"""
 
     @property
     def answer(self) -> str:
@@ -55,31 +94,57 @@ class GoalResult:
         sure, likely = ("yes", "probably") if self.met else ("no", "probably not")
         return sure if self.certain else likely
 
+    @property
+    def label(self) -> str:
+        """What is limited, such as ``quality`` or ``change of quality``."""
+        word = WORDS[self.name][0]
+        return word if self.kind == "value" else f"{self.kind} of {word}"
+
+    @property
+    def measured(self) -> str:
+        """The estimate as people read it."""
+        return shown(self.name, self.kind)(Estimate(self.value, self.low, self.high))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "limit": self.limit,
             "value": as_json.plain(self.value),
             "ci95": [as_json.plain(self.low), as_json.plain(self.high)],
+            "n": self.n,
             "met": self.met,
             "certain": self.certain,
         }
 
     def __str__(self) -> str:
-        words, show = WORDS[self.name]
-        return f"{words} {show(Estimate(self.value, self.low, self.high))} against {self.limit}"
+        return f"{self.label} {self.measured} against {self.limit}"
 
 
-def judge(name: str, goal: Goal, estimate: Estimate) -> GoalResult:
-    """Hold one goal against an estimate in the same unit."""
-    lowest = -math.inf if goal.min is None else goal.min
-    highest = math.inf if goal.max is None else goal.max
-    limit = ", ".join(
-        f"{word} {bound:g}"
-        for word, bound in (("min", goal.min), ("max", goal.max))
-        if bound is not None
-    )
+def shown(name: str, kind: Kind) -> Show:
+    """What writes an estimate of this kind."""
+    if kind == "ratio":
+        return _times
+    if kind == "value":
+        return WORDS[name][1]
+    if name == "cost_usd_per_1k":
+        return _usd_change
+    return _seconds_change if name.endswith("_s") else points_interval
+
+
+def judge(
+    name: str, goal: Goal, estimate: Estimate, kind: Kind = "value", reason: str = "not measured"
+) -> GoalResult:
+    """Hold the limits of one kind against an estimate in the same unit.
+
+    ``reason`` says why, should the estimate be undefined.
+    """
+    bounds = [(key, getattr(goal, key, None)) for key in LIMITS[kind]]  # "" is no key
+    lowest, highest = (bound for _, bound in bounds)
+    lowest = -math.inf if lowest is None else lowest
+    highest = math.inf if highest is None else highest
+    limit = ", ".join(f"{key} {bound:g}" for key, bound in bounds if bound is not None)
     value, low, high = estimate.value, estimate.low, estimate.high
     met: bool | None = None
     certain = False
@@ -88,17 +153,44 @@ def judge(name: str, goal: Goal, estimate: Estimate) -> GoalResult:
         inside = lowest <= low and high <= highest
         outside = high < lowest or highest < low
         certain = inside if met else outside
-    return GoalResult(name, limit, value, low, high, met, certain)
-
-
-def judge_all(goals: Goals, estimates: Mapping[str, Estimate]) -> tuple[GoalResult, ...]:
-    """Hold every goal that is set against the estimate of its name."""
-    set_goals = ((name, getattr(goals, name)) for name in type(goals).model_fields)
-    return tuple(
-        judge(name, goal, estimates.get(name, UNDEFINED))
-        for name, goal in set_goals
-        if goal is not None
+        reason = ""
+    return GoalResult(
+        name, limit, value, low, high, met, certain, kind, lowest, highest, reason, estimate.n
     )
+
+
+def judge_all(
+    goals: Goals,
+    estimates: Mapping[str, Estimate],
+    changes: Mapping[str, Estimate] | None = None,
+    ratios: Mapping[str, Estimate] | None = None,
+) -> tuple[GoalResult, ...]:
+    """Hold every limit that is set against the estimate of its name.
+
+    ``changes`` and ``ratios`` are those against a baseline; None: there is no baseline.
+    """
+    known: dict[Kind, Mapping[str, Estimate] | None] = {
+        "value": estimates,
+        "change": changes,
+        "ratio": ratios,
+    }
+    results = []
+    for name, kind in limited(goals):
+        found = known[kind]
+        reason = "needs a baseline" if found is None else "not measured"
+        estimate = (found or {}).get(name, UNDEFINED)
+        results.append(judge(name, getattr(goals, name), estimate, kind, reason))
+    return tuple(results)
+
+
+def limited(goals: Goals) -> list[tuple[str, Kind]]:
+    """What has a limit: (field of ``Goals``, kind of the limit)."""
+    return [
+        (name, kind)
+        for name in type(goals).model_fields
+        for kind, keys in LIMITS.items()
+        if any(getattr(getattr(goals, name), key, None) is not None for key in keys)
+    ]
 
 
 def verdict(results: Sequence[GoalResult]) -> str:
@@ -107,18 +199,21 @@ def verdict(results: Sequence[GoalResult]) -> str:
         return "No goals are set."
     parts = []
     for met, word in ((True, "yes on"), (False, "no on"), (None, "unknown for")):
-        names = [WORDS[r.name][0] for r in results if r.met is met]
+        names = [r.label for r in results if r.met is met]
         if names:
-            parts.append(f"{word} {_list(names)}")
+            parts.append(f"{word} {listed(names)}")
     text = ", ".join(parts)
+    if any(r.reason == "needs a baseline" for r in results):
+        text += " (changes and ratios need a baseline)"
     missed = [str(r) for r in results if r.met is False]
     if missed:
         text += ": " + "; ".join(missed)
-    close = [WORDS[r.name][0] for r in results if r.met is not None and not r.certain]
+    close = [r.label for r in results if r.met is not None and not r.certain]
     if close:
-        text += f". Too close to be certain: {_list(close)}"
+        text += f". Too close to be certain: {listed(close)}"
     return text[0].upper() + text[1:] + "."
 
 
-def _list(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import plotly.graph_objects as go
@@ -39,13 +40,11 @@ def summary_figure(summary: Summary) -> go.Figure:
         ]
     )
     fig.update_xaxes(rangemode="tozero")
-    met = {goal.name: goal for goal in summary.goals}
+    goals = {goal.name: goal for goal in summary.goals if goal.kind == "value"}
     for i, (name, *_) in enumerate(rows, 1):
-        if name in met:
-            for limit in met[name].limit.split(", "):
-                fig.add_vline(
-                    x=float(limit.split()[1]), row=i, col=1, line_dash="dot", line_color=theme.GOAL
-                )
+        limits = (goals[name].lowest, goals[name].highest) if name in goals else ()
+        for limit in filter(math.isfinite, limits):
+            fig.add_vline(x=limit, row=i, col=1, line_dash="dot", line_color=theme.GOAL)
     return fig
 
 

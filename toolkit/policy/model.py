@@ -30,7 +30,17 @@ from toolkit.policy.guards import (
     labelled,
 )
 from toolkit.policy.steps import Step
-from toolkit.policy.written import Amount, Fraction, Name, Positive, Text, Written, plain
+from toolkit.policy.written import (
+    Amount,
+    Fraction,
+    FractionChange,
+    Name,
+    Number,
+    Positive,
+    Text,
+    Written,
+    plain,
+)
 from toolkit.schema import ERROR_LABELS, NEVER_FALL_BACK, TRANSIENT, ErrorType
 
 MOST_STEPS = 30
@@ -38,19 +48,30 @@ MOST_STEPS = 30
 
 
 class Goal(Written):
-    """A limit written down before looking: at least ``min``, at most ``max``, or both."""
+    """Limits written down before looking, of the value itself or against a baseline.
+
+    ``min`` and ``max`` are of the value. The others compare it with that of a baseline, a policy
+    that is named where the goal is judged: ``min_change`` and ``max_change`` in the metric's own
+    unit (quality: -0.01 is one point less), ``max_ratio`` as a multiple of the baseline's value.
+    """
 
     min: Amount | None = None
     max: Amount | None = None
+    min_change: Number | None = None
+    max_change: Number | None = None
+    max_ratio: Positive | None = None
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
-        if self.min is None and self.max is None:
-            raise PydanticCustomError("empty", "needs a limit", {"allowed": "min, max"})
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise PydanticCustomError(
-                "limits", "no value can reach it", {"allowed": "min not above max"}
-            )
+        keys = list(Goal.model_fields)
+        if all(getattr(self, key) is None for key in keys):
+            raise PydanticCustomError("empty", "needs a limit", {"allowed": ", ".join(keys)})
+        for low, high in (("min", "max"), ("min_change", "max_change")):
+            ends = getattr(self, low), getattr(self, high)
+            if None not in ends and ends[0] > ends[1]:
+                raise PydanticCustomError(
+                    "limits", "no value can reach it", {"allowed": f"{low} not above {high}"}
+                )
         return self
 
 
@@ -59,6 +80,8 @@ class FractionGoal(Goal):
 
     min: Fraction | None = None
     max: Fraction | None = None
+    min_change: FractionChange | None = None
+    max_change: FractionChange | None = None
 
 
 class Goals(Written):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toolkit.policy.conditions import Condition
 from toolkit.policy.guards import Breaker, Cache, Limits, RetryBudget, Shedding
@@ -146,11 +146,26 @@ def span(seconds: float) -> str:
 
 def goals_in_words(goals: Goals) -> list[str]:
     """For example ``quality: at least 0.85``, one text for each goal that is set."""
-    limits = {"min": "at least", "max": "at most"}
     return [
-        f"{name}: " + " and ".join(f"{limits[end]} {value:g}" for end, value in goal.items())
+        f"{name}: {' and '.join(limit_in_words(key, value) for key, value in goal.items())}"
         for name, goal in goals.to_data().items()
     ]
+
+
+def limit_in_words(key: str, value: float, show: Callable[[float], str] = "{:g}".format) -> str:
+    """One limit of a goal: ``at least 0.85``, ``at most 0.01 below the baseline``.
+
+    ``show`` writes amounts, always without a sign.
+    """
+    if key in {"min", "max"}:
+        return f"{'at least' if key == 'min' else 'at most'} {show(value)}"
+    if key == "max_ratio":
+        return f"at most {value:g} times the baseline"
+    falls = value < 0
+    if not value:
+        return f"not {'below' if key == 'min_change' else 'above'} the baseline"
+    end = "at most" if falls == (key == "min_change") else "at least"
+    return f"{end} {show(abs(value))} {'below' if falls else 'above'} the baseline"
 
 
 def _guards(model: Model) -> list[str]:

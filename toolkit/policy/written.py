@@ -27,6 +27,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+FractionChange = Annotated[float, Field(strict=True, ge=-1, le=1, allow_inf_nan=False)]
 
 
 def _scalar(value: object) -> str | float | bool:

@@ -212,7 +212,7 @@ def rename_model(policy: Policy, old: str, new: str) -> Policy:
 
 
 def set_goal(policy: Policy, name: str, end: str, value: float | None) -> Policy:
-    """One limit (``min`` or ``max``) of a goal; None takes it out."""
+    """One limit of a goal, such as its ``min``; None takes it out."""
 
     def change(data: dict[str, Any]) -> None:
         goals = data.setdefault("goals", {})

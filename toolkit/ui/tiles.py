@@ -19,8 +19,10 @@ from toolkit.evaluate.format import (
     usd_interval,
     usd_per_1k,
 )
-from toolkit.evaluate.goals import GoalResult
+from toolkit.evaluate.goals import LIMITS, GoalResult
 from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.summary import Summary
+from toolkit.policy.words import limit_in_words
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
 
@@ -37,13 +39,12 @@ class Tile:
     """against the baseline, in words"""
     better: bool | None = None
     """None: could be chance, or no change"""
-    goal: GoalResult | None = None
+    goals: tuple[GoalResult, ...] = ()
 
 
 def tiles(view: View) -> tuple[Tile, ...]:
     """The four numbers of a view."""
     s, c, b = view.summary, view.comparison, view.base_summary
-    goals = {goal.name: goal for goal in s.goals}
     p95 = f"from {seconds(b.latency_p95_s.value)}" if b.latency_p95_s.n else ""
     return (
         Tile(
@@ -53,7 +54,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             usd_per_1k,
             _change(c.cost_usd_per_1k, usd_interval(c.cost_usd_per_1k, sign=True)),
             _better(c.cost_usd_per_1k, less=True),
-            goals.get("cost_usd_per_1k"),
+            _goals(s, "cost_usd_per_1k"),
         ),
         Tile(
             "Quality, 0 to 1",
@@ -62,7 +63,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             number,
             _change(c.quality, points_interval(c.quality)),
             _better(c.quality, less=False),
-            goals.get("quality"),
+            _goals(s, "quality"),
         ),
         Tile(
             "p95 latency",
@@ -71,7 +72,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             seconds,
             p95,
             _apart(s.latency_p95_s, b.latency_p95_s),
-            goals.get("latency_p95_s"),
+            _goals(s, "latency_p95_s"),
         ),
         Tile(
             "Errors",
@@ -80,9 +81,13 @@ def tiles(view: View) -> tuple[Tile, ...]:
             percent,
             _change(c.error_rate, points_interval(c.error_rate)),
             _better(c.error_rate, less=True),
-            goals.get("error_rate"),
+            _goals(s, "error_rate"),
         ),
     )
+
+
+def _goals(s: Summary, name: str) -> tuple[GoalResult, ...]:
+    return tuple(goal for goal in s.goals if goal.name == name)
 
 
 def _change(d: Difference, words: str) -> str:
@@ -131,8 +136,8 @@ def _draw(tile: Tile) -> None:
     if bounds:
         lines.append(f"Change: {bounds.rstrip(']').replace(', ', ' to ')}")
     st.caption("  \n".join(map(literal, lines)))
-    if tile.goal:
-        st.markdown(goal_words(tile.goal, tile.show))
+    for goal in tile.goals:
+        st.markdown(goal_words(goal, tile.show))
 
 
 def _interval(tile: Tile) -> str:
@@ -158,16 +163,21 @@ def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
         "probably": "probably met",
         "no": "missed",
         "probably not": "probably missed",
-        "unknown": "not measured",
+        "unknown": goal.reason,
     }[goal.answer]
     return f":{colour}-badge[:material/{icon}: goal {literal(limit)}: {words}]"
 
 
 def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
-    """``≥ 0.85``, ``≤ $1.00 /1k``."""
-    ends = {"min": "≥", "max": "≤"}
-    limits = (limit.split(" ") for limit in goal.limit.split(", "))
-    return " and ".join(f"{ends[end]} {show(float(value))}" for end, value in limits)
+    """``≥ 0.85``, ``≤ $1.00 /1k``, ``at most 0.8 times the baseline``."""
+    limits = [
+        f"{'≥' if key == 'min' else '≤'} {show(end)}"
+        if goal.kind == "value"
+        else limit_in_words(key, end, show)
+        for key, end in zip(LIMITS[goal.kind], (goal.lowest, goal.highest), strict=True)
+        if math.isfinite(end)
+    ]
+    return " and ".join(limits)
 
 
 def verdict(view: View) -> None:
