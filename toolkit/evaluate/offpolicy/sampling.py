@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from toolkit.engine.decide import check_seed
 from toolkit.engine.keys import Purpose, text_keys, uniforms
-from toolkit.errors import DataError, PolicyError, Problem, did_you_mean
+from toolkit.errors import DataError, did_you_mean
+from toolkit.evaluate.offpolicy.actions import target
 from toolkit.logs.dataset import Dataset, dataset_from_tables
 from toolkit.logs.tables import Tables
-from toolkit.policy.conditions import route_masks
 from toolkit.policy.model import Policy
-from toolkit.policy.steps import ModelStep
 from toolkit.schema import REQUEST_ID
 
 Floats = NDArray[np.float64]
@@ -50,9 +49,10 @@ def sample_log(
     request depends on the seed and its id alone, so a larger ``explore`` changes few requests.
 
     Raises:
-        DataError: ``explore`` is not in 0..1; it is below 1 without a policy; a weight is unknown,
-            negative or not a number; the dataset lacks an outcome that may be drawn.
-        PolicyError: The policy does not fit the dataset, or a chain of it asks no model.
+        DataError: ``explore`` is not in 0..1; it is below 1 without a policy; the policy asks no
+            model of some requests; a weight is unknown, negative or not a number; the dataset
+            lacks an outcome that may be drawn.
+        PolicyError: The policy names a model or a column that the dataset does not have.
     """
     check_seed(seed)
     chances = logging_chances(dataset, policy, explore, weights)
@@ -106,38 +106,21 @@ def logging_chances(
     if explore > 0:
         chances += explore * _by_chance(dataset, weights)
     if policy is not None and explore < 1:
-        chances += (1 - explore) * asked_first(policy, dataset)
+        chances += (1 - explore) * _asked(policy, dataset)
     return chances
 
 
-def asked_first(policy: Policy, dataset: Dataset) -> Floats:
-    """(n, m) probability that a model is the first that the policy asks; rows sum to 1.
-
-    A look into the cache that comes before it is passed over.
-    """
-    rules = [*(route.shares for route in policy.routes), ((policy.default, 1.0),)]
-    shares = np.zeros((len(rules), dataset.n_models))
-    for i, rule in enumerate(rules):
-        for chain, share in rule:
-            shares[i, _column(policy, chain, dataset)] += share
-    masks = route_masks(policy, dataset.requests)
-    always = np.ones((1, dataset.n_requests), np.bool_)
-    return np.asarray(shares[np.concatenate([masks, always]).argmax(axis=0)])
-
-
-def _column(policy: Policy, chain: str, dataset: Dataset) -> int:
-    """The column of the first model that a chain asks."""
-    first = next((s for s in policy.chains[chain].steps if isinstance(s, ModelStep)), None)
-    where = f"chains.{chain}.steps"
-    if first is None:
-        raise PolicyError(
-            [Problem("no model is asked, so that nothing can be logged", where, repr(chain))]
+def _asked(policy: Policy, dataset: Dataset) -> Floats:
+    """(n, m) probability of each model to be the first that the policy asks."""
+    shares = target(policy, dataset).share()
+    silent = shares.sum(axis=1) < 1 - 1e-9
+    if silent.any():
+        raise DataError(
+            f"policy {policy.policy!r}: it asks no model of dataset {dataset.name!r} on"
+            f" {int(silent.sum()):,} of {len(silent):,} requests, so that nothing would be logged"
+            " there; allowed: a chain whose first step asks a model that the dataset has"
         )
-    name = policy.log_name(first.model)
-    if name not in dataset.models:
-        allowed = did_you_mean(name, dataset.models)
-        raise PolicyError([Problem("the log has no such model", where, repr(name), allowed)])
-    return dataset.models.index(name)
+    return shares
 
 
 def _by_chance(dataset: Dataset, weights: Weights | None) -> Floats:
