@@ -149,10 +149,10 @@ def judge(
     met: bool | None = None
     certain = False
     if not math.isnan(value):
-        met = lowest <= value <= highest
+        met = bool(lowest <= value <= highest)
         inside = lowest <= low and high <= highest
         outside = high < lowest or highest < low
-        certain = inside if met else outside
+        certain = bool(inside if met else outside)
         reason = ""
     return GoalResult(
         name, limit, value, low, high, met, certain, kind, lowest, highest, reason, estimate.n
