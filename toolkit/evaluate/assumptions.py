@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from toolkit.evaluate.circumstances import circumstances
 from toolkit.evaluate.format import count, percent
-from toolkit.evaluate.intervals import GROUPS, MOST_UNITS
+from toolkit.evaluate.intervals import Bootstrap, bootstrap_of
 from toolkit.schema import ErrorType, Status
 
 if TYPE_CHECKING:
@@ -72,15 +72,25 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
             f"quality that the step states{_or_stale(replay)}."
         )
     lines += _timeouts(replay) + _unreadable(replay)
-    what = "rows of the log" if replay.arrivals.drawn else "requests"
+    return (*lines, intervals_in_words(bootstrap_of(replay.arrivals, resamples, replay.seed)))
+
+
+def intervals_in_words(boot: Bootstrap) -> str:
+    """How the intervals of a result were made."""
+    resamples, units = boot.weights.shape
+    by = boot.clustered_by
+    what = "requests" if boot.row is None else "rows of the log"
+    if by:
+        what = f"the {count(boot.drawn)} clusters of requests by {by}"
     method = f"bootstrap over {what}, {count(resamples)} resamples"
-    if (len(np.unique(replay.arrivals.row)) if replay.arrivals.drawn else n) > MOST_UNITS:
-        method += f" of {count(GROUPS)} groups of {what}, drawn at random"
-    lines.append(
+    if units < boot.drawn:
+        method += f" of {count(units)} groups of {'them' if by else what}, drawn at random"
+    if by:
+        method += f", so that those of one {by} count together"
+    return (
         f"Intervals are 95 %: {method}; Wilson's for shares near 0 or 1, order statistics for "
         "latency percentiles."
     )
-    return tuple(lines)
 
 
 def _measured(what: str, values: NDArray[np.float64]) -> list[str]:

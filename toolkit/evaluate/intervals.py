@@ -16,8 +16,10 @@ measured leaves both sums and never reads as 0. Its interval is the percentile b
   against the normal (Hesterberg's expanded percentile interval).
 - Near 0 and 1 the bootstrap is too sure of itself: no error in 300 requests would give [0, 0]. A
   fraction with fewer than ten on one side gets the Wilson interval instead.
-- Where the arrivals of a scenario were drawn from fewer rows of a log, a row is drawn with all its
-  repeats, however many: playing the log ten times over does not make it ten logs.
+- Where a column says that requests belong together, to a user or to a session, those are drawn
+  with all their requests. So is a row of the log with all its repeats, where the arrivals of a
+  scenario were drawn from fewer rows: playing the log ten times over does not make it ten logs.
+- A mean of values that are never below 0 (or within 0 and 1) has an interval that is not either.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from toolkit.evaluate.clusters import clusters
+from toolkit.evaluate.design import worth
+from toolkit.logs.dataset import Dataset
 
 if TYPE_CHECKING:
     from toolkit.scenarios.arrivals import Traffic
@@ -78,10 +84,18 @@ class Bootstrap:
     weights: NDArray[np.float32]
     """(resamples, units) how often a unit was drawn."""
     row: NDArray[np.intp] | None = None
-    """(n,) the row of the log that each request repeats, from 0; None where each is its own."""
+    """(n,) the cluster of each request, or the row of the log that it repeats, from 0; None where
+    each is its own."""
+    clustered_by: str | None = None
+    """the column that says which requests belong together"""
+
+    @property
+    def drawn(self) -> int:
+        """How many there are to draw from: requests, clusters, or rows of the log."""
+        return len(self.unit) if self.row is None else int(self.row.max(initial=-1)) + 1
 
     def rows_of(self, requests: NDArray[np.intp]) -> NDArray[np.intp] | None:
-        """The rows of the log that these requests repeat, if they do."""
+        """The clusters of these requests, or the rows that they repeat, if there are such."""
         return None if self.row is None else self.row[requests]
 
     def intervals(self, top: Floats, bottom: Floats, over: Ints) -> tuple[Floats, Floats]:
@@ -123,13 +137,33 @@ def bootstrap(n_requests: int, resamples: int = RESAMPLES, seed: int = 0) -> Boo
     return Bootstrap(unit, weights)
 
 
-def bootstrap_of(arrivals: Traffic, resamples: int = RESAMPLES, seed: int = 0) -> Bootstrap:
-    """Draw requests, or, where those that arrived were drawn from the rows of a log, these rows."""
-    if not arrivals.drawn:
-        return bootstrap(len(arrivals.row), resamples, seed)
-    kept, row = np.unique(arrivals.row, return_inverse=True)
-    rows = bootstrap(len(kept), resamples, seed)
-    return Bootstrap(rows.unit[row], rows.weights, row)
+def bootstrap_of(
+    arrivals: Traffic | Dataset, resamples: int = RESAMPLES, seed: int = 0
+) -> Bootstrap:
+    """Draw the requests of a replay, or those of a log.
+
+    Drawn are clusters where a column says what belongs together (``clusters.CLUSTERS``), and the
+    rows of a log where those that arrived were drawn from them.
+    """
+    dataset = arrivals if isinstance(arrivals, Dataset) else arrivals.dataset
+    repeats = None
+    if not isinstance(arrivals, Dataset) and arrivals.drawn:
+        repeats = arrivals.row
+    found = clusters(dataset)
+    row: Ints
+    if repeats is not None:
+        key = repeats
+        if found is not None:
+            key = np.where(found.alone, found.count + repeats, found.code)
+        kept, row = np.unique(key, return_inverse=True)
+        n = len(kept)
+    elif found is not None:
+        row, n = found.code, found.count
+    else:
+        return bootstrap(dataset.n_requests, resamples, seed)
+    units = bootstrap(n, resamples, seed)
+    by = None if found is None else found.column
+    return Bootstrap(units.unit[row], units.weights, row, by)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,50 +198,43 @@ class Rows:
                 tops.append(sums(metric.values))
         columns = (np.array(over)[:, None] * k + np.arange(k)).ravel()
         ends = self.boot.intervals(np.hstack(tops), np.hstack(bottoms), columns)
-        low, high = (end.reshape(len(metrics), k).tolist() for end in ends)
-        total = [top.sum(axis=0).tolist() for top in tops]
-        count = [bottom.sum(axis=0).astype(int).tolist() for bottom in bottoms]
-        spread = [
-            self._spread(metric, total[i], count[over[i]]) for i, metric in enumerate(metrics)
-        ]
-        return [
-            [
-                _mean(
-                    total[i][j],
-                    count[over[i]][j],
-                    count[0][j],
-                    low[i][j],
-                    high[i][j],
-                    *spread[i][j],
-                )
-                for j in range(k)
-            ]
-            for i, metric in enumerate(metrics)
-        ]
+        least = [0.0 if np.nanmin(m.values, initial=0.0) >= 0 else -np.inf for m in metrics]
+        most = [1.0 if m.fraction else np.inf for m in metrics]
+        low, high = (
+            np.clip(end.reshape(len(metrics), k).T, least, most).T.tolist() for end in ends
+        )
+        all_rows = bottoms[0].sum(axis=0)
+        found = []
+        for i, metric in enumerate(metrics):
+            top, bottom = tops[i], bottoms[over[i]]
+            free, few = self._spread(metric, top, bottom)
+            sums_of = zip(top.sum(axis=0).tolist(), bottom.sum(axis=0).tolist(), strict=True)
+            found.append(
+                [
+                    _mean(total, int(n), int(all_rows[j]), low[i][j], high[i][j], free[j], few[j])
+                    for j, (total, n) in enumerate(sums_of)
+                ]
+            )
+        return found
 
-    def _spread(
-        self, metric: Metric, total: list[float], count: list[int]
-    ) -> list[tuple[int, float]]:
+    def _spread(self, metric: Metric, top: Floats, bottom: Floats) -> tuple[Floats, Floats]:
         """Of each slice, how many values count as independent, and as few as what of a kind."""
         if self.boot.row is None:
-            few = [
-                min(t, n - t) if metric.fraction else math.inf
-                for t, n in zip(total, count, strict=True)
-            ]
-            return list(zip(count, few, strict=True))
-        known = self._distinct(~np.isnan(metric.values))
+            free, some = bottom.sum(axis=0), top.sum(axis=0)
+            short = free - some
+        else:
+            # Clusters, of which groups are as good a count where it is small.
+            free = np.count_nonzero(bottom, axis=0).astype(np.float64)
+            some = np.count_nonzero(top, axis=0)
+            short = np.count_nonzero(bottom - top > 1e-9, axis=0)
         if not metric.fraction:
-            return [(n, math.inf) for n in known]
-        some, short = self._distinct(metric.values > 0), self._distinct(metric.values < 1)
-        return [(n, min(pair)) for n, *pair in zip(known, some, short, strict=True)]
-
-    def _distinct(self, chosen: NDArray[np.bool_]) -> list[int]:
-        """How many rows of the log the chosen rows of each slice repeat."""
-        row = self.boot.row
-        assert row is not None
-        there = np.zeros((int(row.max(initial=-1)) + 1, self.n_slices), np.bool_)
-        there[row[self.request[chosen]], self.code[chosen]] = True
-        return [int(n) for n in there.sum(axis=0)]
+            return free, np.full(self.n_slices, np.inf)
+        few = np.minimum(some, short)
+        if self.boot.row is not None:
+            for j in np.flatnonzero((few < FEW) & (free > 0)):
+                mine = np.flatnonzero((self.code == j) & ~np.isnan(metric.values))
+                free[j] = worth(metric.values[mine], self.boot.row[self.request[mine]])
+        return free, few
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +248,7 @@ class Metric:
 
 
 def _mean(
-    top: float, n: int, total: int, low: float, high: float, independent: int, few: float
+    top: float, n: int, total: int, low: float, high: float, independent: float, few: float
 ) -> Estimate:
     if not n:
         return Estimate(math.nan, share=0.0 if total else math.nan)
@@ -243,7 +270,7 @@ def _expansion(n: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(n, 2) / free) * t / Z)
 
 
-def wilson(p: float, n: int) -> tuple[float, float]:
+def wilson(p: float, n: float) -> tuple[float, float]:
     """Wilson's interval of a fraction ``p`` seen in ``n``; conservative for values between 0 and 1.
 
     Values in 0..1 with mean p have at most the variance p(1−p) of those that are 0 or 1.

@@ -1,9 +1,9 @@
 """95 % intervals of quantiles, read off the order statistics.
 
 Resampling moves a quantile along the order statistics by a binomial number of ranks, so its
-interval is found there at once, without drawing anything. Values that repeat the rows of a log
-count for fewer, for as many independent ones as would spread the share below the quantile so
-(Woodruff 1952).
+interval is found there at once, without drawing anything. Values of one cluster, or that repeat one
+row of a log, count for fewer, for as many independent ones as would spread the share below the
+quantile so (Woodruff 1952).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from toolkit.evaluate.design import worth
 from toolkit.evaluate.intervals import LEVELS, Estimate, Floats, Ints
 
 
@@ -26,7 +26,7 @@ def quantiles(
     The interval runs between the order statistics at the 2.5 % and 97.5 % points of the binomial
     number of values below the quantile. Where the sample is too small to hold the upper one (99 %
     of fewer than some 370 values), the largest value stands in for it, as it would in a bootstrap:
-    the truth may then lie above. ``row`` (r,) says which values repeat one row of a log.
+    the truth may then lie above. ``row`` (r,) says which values belong together.
     """
     measured = ~np.isnan(values)
     n = int(measured.sum())
@@ -40,7 +40,9 @@ def quantiles(
         above = min(below + 1, n - 1)
         value = ordered[below] + (position - below) * (ordered[above] - ordered[below])
         low = high = math.nan
-        free = n if row is None else _independent(values[measured] <= value, row[measured])
+        free = n
+        if row is not None:
+            free = round(worth((values[measured] <= value).astype(np.float64), row[measured]))
         if free > 1:
             first, last = _ranks(free, p)
             # Ranks among so many values, as ranks among all: outwards, to whole ones.
@@ -48,18 +50,6 @@ def quantiles(
             low, high = ordered[first * (n - 1) // (free - 1)], ordered[last]
         found.append(Estimate(float(value), float(low), float(high), n, share))
     return found
-
-
-def _independent(below: NDArray[np.bool_], row: Ints) -> int:
-    """How many independent values would spread the share ``below`` as these do; 1 of one row."""
-    around = below - below.mean()
-    n, spread = len(around), float(around @ around)
-    of_row = np.bincount(row, around)
-    rows = int(np.count_nonzero(np.bincount(row)))
-    if rows < 2 or not spread:
-        return rows
-    design = float(of_row @ of_row) / spread * rows / (rows - 1)
-    return max(2, round(n / max(design, 1.0)))
 
 
 @functools.lru_cache(maxsize=256)

@@ -88,6 +88,8 @@ class Summary:
     by_category: dict[str, Slice]
     goals: tuple[GoalResult, ...]
     assumptions: tuple[str, ...]
+    clustered_by: str | None = None
+    """the column of those that were drawn together for the intervals; None: each request alone"""
 
     @property
     def verdict(self) -> str:
@@ -106,6 +108,7 @@ class Summary:
             "log": self.log,
             "requests": self.requests,
             "unobserved": self.unobserved,
+            "clustered_by": self.clustered_by,
             **as_json.estimates(named),
             "cache_hit_rate": as_json.plain(self.cache_hit_rate),
             "imputed_share": as_json.plain(self.imputed_share),
@@ -230,4 +233,5 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
         by_category=slices.by_category(replay, boot),
         goals=judge_all(replay.policy.goals, named),
         assumptions=assumptions(replay, resamples),
+        clustered_by=boot.clustered_by,
     )
