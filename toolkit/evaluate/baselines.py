@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,16 @@ from toolkit.evaluate.format import (
     seconds_interval,
     usd_interval,
 )
-from toolkit.evaluate.intervals import RESAMPLES, Estimate, Floats, Metric, Rows, bootstrap
+from toolkit.evaluate.intervals import (
+    RESAMPLES,
+    Bootstrap,
+    Estimate,
+    Floats,
+    Metric,
+    Rows,
+    bootstrap_of,
+)
+from toolkit.scenarios.arrivals import traffic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from toolkit.logs.datasets import Dataset
 
 RANDOM, ORACLE = "random mix", "oracle"
+Kind: TypeAlias = Literal["single", "random", "oracle"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Baseline:
     """One call per request, to a model that is chosen without a policy."""
 
     name: str
-    kind: Literal["single", "random", "oracle"]
+    kind: Kind
     quality: Estimate
     cost_usd_per_1k: Estimate
     latency_mean_s: Estimate
@@ -130,41 +140,84 @@ def baselines(
     the dataset does not have.
     """
     names = tuple(dict.fromkeys(dataset.models if models is None else models))
-    columns = _columns(dataset, names)
-    shared = np.flatnonzero(dataset.observed[:, columns].all(axis=1))
-    at = np.ix_(shared, columns)
+    calls = one_calls(dataset, names)
+    return Baselines(
+        dataset=dataset.name,
+        simulated=dataset.simulated,
+        requests=dataset.n_requests,
+        n=len(calls.request),
+        rows=calls.estimates(bootstrap_of(traffic(None, dataset), resamples, seed)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Calls:
+    """One call for each of r requests by each of k baselines."""
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    request: NDArray[np.intp]
+    """(r,) rows of the dataset on which all its models are observed"""
+    quality: Floats
+    """(r, k)"""
+    cost_usd: Floats
+    latency_s: Floats
+    error: Floats
+    """(r, k) 0 or 1; of the random mix, the share of the models that failed"""
+
+    def estimates(self, boot: Bootstrap) -> tuple[Baseline, ...]:
+        """Every baseline with the intervals of these draws."""
+        matrices = {
+            "quality": (self.quality, True),
+            "cost": (self.cost_usd, False),
+            "latency": (self.latency_s, False),
+            "error": (self.error, True),
+        }
+        metrics = [Metric(each, frac) for matrix, frac in matrices.values() for each in matrix.T]
+        rows = Rows(boot, self.request, np.zeros(len(self.request), np.int8), 1)
+        means = [estimate for (estimate,) in rows.means(*metrics)]
+        k = len(self.names)
+        return tuple(
+            Baseline(name, kind, means[j], means[k + j].scaled(1000), *means[2 * k + j :: k])
+            for j, (name, kind) in enumerate(zip(self.names, self.kinds, strict=True))
+        )
+
+
+def one_calls(
+    dataset: Dataset,
+    models: Sequence[str],
+    part: NDArray[np.bool_] | None = None,
+    *,
+    singles: bool = True,
+) -> Calls:
+    """What each baseline of these models does on each request of ``part`` (n,; None: all).
+
+    Without ``singles`` only the random mix and the oracle. Raises ``DataError`` for a model that
+    the dataset does not have.
+    """
+    columns = _columns(dataset, models)
+    shared = dataset.observed[:, columns].all(axis=1)
+    request = np.flatnonzero(shared if part is None else shared & part)
+    at = np.ix_(request, columns)
     matrices = [
         dataset.quality[at],
         dataset.cost_usd[at],
         dataset.latency_s[at],
         (dataset.error[at] != 0).astype(np.float64),
     ]
-    best = _best(*matrices[:3])
+    best = _best(*matrices[:3])[:, None]
     ungraded = np.isnan(matrices[0]).all(axis=1)
-    metrics = []
-    for matrix, fraction in zip(matrices, (True, False, False, True), strict=True):
-        ideal = np.take_along_axis(matrix, best[:, None], axis=1)[:, 0]
-        each = [*matrix.T, matrix.mean(axis=1), np.where(ungraded, np.nan, ideal)]
-        metrics += [Metric(values, fraction) for values in each]
-    boot = bootstrap(dataset.n_requests, resamples, seed)
-    means = Rows(boot, shared, np.zeros(len(shared), np.int8), 1).means(*metrics)
-    k = len(names) + 2
-    quality, cost, latency, errors = (
-        [estimate for (estimate,) in means[i * k : (i + 1) * k]] for i in range(4)
-    )
-    kinds: list[Literal["single", "random", "oracle"]] = ["single"] * len(names)
-    return Baselines(
-        dataset=dataset.name,
-        simulated=dataset.simulated,
-        requests=dataset.n_requests,
-        n=len(shared),
-        rows=tuple(
-            Baseline(name, kind, quality[j], cost[j].scaled(1000), latency[j], errors[j])
-            for j, (name, kind) in enumerate(
-                zip((*names, RANDOM, ORACLE), (*kinds, "random", "oracle"), strict=True)
-            )
-        ),
-    )
+    each = []
+    for matrix in matrices:
+        ideal = np.take_along_axis(matrix, best, axis=1)[:, 0]
+        mixed = [matrix.mean(axis=1), np.where(ungraded, np.nan, ideal)]
+        each.append(np.column_stack([*(matrix.T if singles else ()), *mixed]))
+    names: tuple[str, ...] = (RANDOM, ORACLE)
+    kinds: tuple[Kind, ...] = ("random", "oracle")
+    if singles:
+        alone: list[Kind] = ["single"] * len(models)
+        names, kinds = (*models, *names), (*alone, *kinds)
+    return Calls(names, kinds, request, *each)
 
 
 def _columns(dataset: Dataset, names: Sequence[str]) -> NDArray[np.intp]:

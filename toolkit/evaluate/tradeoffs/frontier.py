@@ -1,0 +1,278 @@
+"""Sweep policies over a dataset and find what none of them beats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError, DetourError, did_you_mean
+from toolkit.evaluate.assumptions import assumptions
+from toolkit.evaluate.baselines import Baseline, Baselines, Calls, one_calls
+from toolkit.evaluate.curves.arena import arena_score
+from toolkit.evaluate.curves.hull import hull, non_dominated
+from toolkit.evaluate.curves.pair import pair_points
+from toolkit.evaluate.goals import judge_all
+from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
+from toolkit.evaluate.tradeoffs.area import Areas, Set, areas
+from toolkit.evaluate.tradeoffs.points import AXES, Point, axes_of
+from toolkit.evaluate.tradeoffs.result import Frontier, Pair, Vertex
+from toolkit.evaluate.tradeoffs.sweep import Job, Swept, World, counter, drawn_means, marked
+from toolkit.evaluate.tradeoffs.vary import Variant, Vary, named, parse_vary, variants
+from toolkit.evaluate.tradeoffs.words import assumed
+from toolkit.logs.dataset import Dataset
+from toolkit.policy.model import Goals, Policy
+from toolkit.scenarios.aim import aim
+from toolkit.scenarios.arrivals import traffic
+from toolkit.scenarios.faults import Faults
+from toolkit.scenarios.model import Scenario
+
+__all__ = ["Frontier", "frontier"]
+
+Progress = Callable[[int, int], None]
+
+
+def frontier(
+    policy: Policy | Sequence[Policy],
+    dataset: Dataset,
+    vary: Sequence[Vary | str] = (),
+    *,
+    axes: Sequence[str] = ("cost_usd_per_1k", "quality"),
+    pair: tuple[str, str] | None = None,
+    rows: NDArray[np.intp] | None = None,
+    scenario: Scenario | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Frontier:
+    """Try every combination of ``vary`` in a policy, or the given policies as they are.
+
+    ``vary`` holds places and values, or their text (see `parse_vary`). ``axes`` are two or more of
+    `AXES`. ``pair`` names a weak and a strong model. All requests are replayed, as they may share a
+    cache or a breaker; the estimates are over ``rows`` of the dataset (None: all of them).
+
+    Raises:
+        PolicyError: A place or a value does not fit, or a model is not in the log.
+        DataError: An axis, a model of the pair or a row that there is not.
+    """
+    tried = _tried(policy, vary)
+    wanted = axes_of(axes)
+    arrivals = traffic(scenario, dataset, seed)
+    part = _part(dataset, rows)[arrivals.row]
+    base = tried[0].policy
+    models = dataset.models
+    weak_strong = None if pair is None else tuple(_log_model(name, base, models) for name in pair)
+    world = World(
+        arrivals,
+        bootstrap_of(arrivals, resamples, seed),
+        part,
+        seed,
+        scenario,
+        weak_strong[1] if weak_strong else None,
+    )
+    step = counter(progress, len(tried) + len(models))
+    jobs = [(one.policy, aim(scenario, one.policy, models)) for one in tried]
+    swept = world.sweep(jobs, step)
+    alone = world.sweep(_singles(base, models, jobs[0][1], scenario), step)
+    names = [one.policy.policy if not one.values else named(one.values) for one in tried]
+    if vary:
+        names[0] = base.policy
+    points = tuple(_points(tried, names, swept, base.goals))
+    singles = tuple(
+        _points([Variant({}, Policy.single(m)) for m in models], models, alone, base.goals)
+    )
+    used = _used((one.policy for one in tried), models)
+    mine = [models.index(name) for name in used]
+    drawn = arrivals.dataset
+    own = one_calls(drawn, used, part, singles=False)
+    every = one_calls(drawn, models, part, singles=False)
+    values = np.array([[getattr(p, axis).value for axis in wanted] for p in points])
+    ahead = np.flatnonzero(non_dominated(values, [AXES[axis] for axis in wanted]))
+    best = hull(*_curve(points))
+    return Frontier(
+        policy=base.policy,
+        policy_digest=base.digest,
+        dataset=dataset.name,
+        dataset_digest=dataset.digest,
+        simulated=dataset.simulated,
+        seed=seed,
+        scenario=scenario.scenario if scenario else None,
+        requests=drawn.n_requests,
+        n=int(part.sum()),
+        axes=wanted,
+        paths=tuple(tried[0].values),
+        goals=base.goals,
+        points=points,
+        frontier=tuple(ahead[np.argsort(values[ahead, 0], kind="stable")].tolist()),
+        hull=tuple(best.tolist()),
+        singles=singles,
+        used=used,
+        baselines=_baselines(drawn, singles, every, world),
+        own=_baselines(drawn, [singles[i] for i in mine], own, world),
+        zero_router=_zero_router([singles[i] for i in mine]),
+        zero_router_all=_zero_router(singles),
+        aiq=_aiq(points, swept, [singles[i] for i in mine], _of(alone, mine), own, world),
+        pair=_pair(weak_strong, points, singles),
+        assumptions=assumed(
+            points,
+            assumptions(swept.first, resamples),
+            drawn.n_requests,
+            scenario.scenario if scenario else None,
+        ),
+    )
+
+
+def _tried(policy: Policy | Sequence[Policy], vary: Sequence[Vary | str]) -> Sequence[Variant]:
+    parsed = [parse_vary(one) if isinstance(one, str) else one for one in vary]
+    if isinstance(policy, Policy):
+        return variants(policy, parsed)
+    if parsed:
+        raise DetourError("frontier: values are varied in one policy; got several policies")
+    if not policy:
+        raise DetourError("frontier: needs a policy; got none")
+    return [Variant({}, one) for one in policy]
+
+
+def _part(dataset: Dataset, rows: NDArray[np.intp] | None) -> NDArray[np.bool_]:
+    n = dataset.n_requests
+    if rows is None:
+        return np.ones(n, np.bool_)
+    wrong = rows[(rows < 0) | (rows >= n)]
+    if len(wrong):
+        raise DataError(f"rows: there is no such request; got {wrong[0]}; allowed: 0 to {n - 1}")
+    part = np.zeros(n, np.bool_)
+    part[rows] = True
+    return part
+
+
+def _log_model(name: str, policy: Policy, models: Sequence[str]) -> str:
+    """The model of the log that a person means by its name there or in the policy."""
+    found = policy.log_name(name) if name in policy.models else name
+    if found not in models:
+        allowed = did_you_mean(name, [*policy.models, *models])
+        raise DataError(f"pair: there is no such model; got {name!r}; allowed: {allowed}")
+    return found
+
+
+def _used(policies: Iterable[Policy], models: Sequence[str]) -> tuple[str, ...]:
+    names = dict.fromkeys(one.log_name(name) for one in policies for name in one.models)
+    return tuple(name for name in names if name in models)
+
+
+def _singles(
+    base: Policy, models: Sequence[str], faults: Faults, scenario: Scenario | None
+) -> list[Job]:
+    """Every model alone, in the world of the policy: "primary" stays the policy's own."""
+    jobs: list[Job] = []
+    known = [base.log_name(name) for name in base.models]
+    stated = [f for f in scenario.faults if not f.spike] if scenario else []
+    for name in models:
+        if name in known:
+            hits = faults.hits[:, [known.index(name)]]
+        else:
+            by_name = [name in (fault.models or ()) for fault in stated]
+            hits = np.array(by_name, np.bool_).reshape(-1, 1)
+        jobs.append((Policy.single(name), faults._replace(hits=hits)))
+    return jobs
+
+
+def _points(
+    tried: Sequence[Variant], names: Sequence[str], swept: Swept, goals: Goals
+) -> Iterable[Point]:
+    for i, (one, name, found, same) in enumerate(
+        zip(tried, names, swept.measured, marked(swept.measured), strict=True)
+    ):
+        estimates = found.estimates
+        yield Point(
+            index=i,
+            name=name,
+            values=one.values,
+            policy=one.policy,
+            requests=found.requests,
+            unobserved=found.unobserved,
+            imputed_share=found.imputed_share,
+            **estimates,
+            goals=judge_all(goals, estimates),
+            arena_score=float(
+                arena_score(estimates["quality"].value, estimates["cost_usd_per_1k"].value)
+            ),
+            strong_share=found.strong_share,
+            same_as=same,
+        )
+
+
+def _curve(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    cost = np.array([point.cost_usd_per_1k.value for point in points])
+    return cost, np.array([point.quality.value for point in points])
+
+
+def _baselines(dataset: Dataset, singles: Sequence[Point], calls: Calls, world: World) -> Baselines:
+    alone = [
+        Baseline(p.name, "single", p.quality, p.cost_usd_per_1k, p.latency_mean_s, p.error_rate)
+        for p in singles
+    ]
+    return Baselines(
+        dataset=dataset.name,
+        simulated=dataset.simulated,
+        requests=dataset.n_requests,
+        n=len(calls.request),
+        rows=(*alone, *calls.estimates(world.boot)),
+    )
+
+
+def _zero_router(singles: Sequence[Point]) -> tuple[Vertex, ...]:
+    cost, quality = _curve(singles)
+    return tuple(
+        Vertex(singles[i].name, float(cost[i]), float(quality[i])) for i in hull(cost, quality)
+    )
+
+
+def _of(swept: Swept, which: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return swept.cost[:, which], swept.quality[:, which]
+
+
+def _aiq(
+    points: Sequence[Point],
+    swept: Swept,
+    singles: Sequence[Point],
+    drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
+    own: Calls,
+    world: World,
+) -> Areas:
+    distinct = [point for point in points if point.same_as is None]
+    code = np.zeros(len(own.request), np.intp)
+    ideal = [1000 * own.cost_usd[:, -1], own.quality[:, -1]]
+    oracle = Set(
+        *(np.array([np.nanmean(v) if not np.isnan(v).all() else np.nan]) for v in ideal),
+        *(drawn_means(world.boot, own.request, code, 1, v) for v in ideal),
+    )
+    return areas(
+        Set(*_curve(distinct), *_of(swept, [point.index for point in distinct])),
+        Set(*_curve(singles), *drawn),
+        oracle,
+        int(world.part.sum()),
+    )
+
+
+def _pair(
+    models: Sequence[str] | None, points: Sequence[Point], singles: Sequence[Point]
+) -> Pair | None:
+    if models is None:
+        return None
+    quality = {point.name: point.quality.value for point in singles}
+    weak, strong = (quality[name] for name in models)
+    share = np.array([point.strong_share for point in points])
+    curve = pair_points(share, _curve(points)[1], weak, strong)
+    gap = strong - weak or np.nan
+    return Pair(
+        weak=models[0],
+        strong=models[1],
+        apgr=curve.apgr,
+        cpt20=curve.cpt(0.2),
+        cpt50=curve.cpt(0.5),
+        cpt80=curve.cpt(0.8),
+        weak_quality=weak,
+        strong_quality=strong,
+        pgr=tuple(float((point.quality.value - weak) / gap) for point in points),
+    )

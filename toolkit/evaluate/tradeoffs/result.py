@@ -1,0 +1,294 @@
+"""What is the cheapest way to be good enough? Many policies on the same requests, side by side.
+
+Beside them stands what needs no policy: every single model of the log, the zero router (single
+models mixed at random), the random mix, and the oracle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.evaluate import as_json
+from toolkit.evaluate.baselines import Baseline, Baselines
+from toolkit.evaluate.format import (
+    count,
+    html_list,
+    html_table,
+    percent_interval,
+    quality_interval,
+    seconds_interval,
+    usd_interval,
+)
+from toolkit.evaluate.goals import judge_all
+from toolkit.evaluate.tradeoffs.area import Areas
+from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point
+from toolkit.evaluate.tradeoffs.words import verdict
+from toolkit.evaluate.tradeoffs.worth import Worth, worths
+from toolkit.policy.model import Goals
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A single model on the hull of single models: two neighbours can be mixed at random."""
+
+    model: str
+    """name in the log"""
+    cost_usd_per_1k: float
+    quality: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "models": [self.model],
+            "cost_usd_per_1k": self.cost_usd_per_1k,
+            "quality": self.quality,
+        }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How much of the way from a weak to a strong model the policies go, and at which share."""
+
+    weak: str
+    strong: str
+    """names in the log"""
+    apgr: float
+    cpt20: float
+    cpt50: float
+    cpt80: float
+    weak_quality: float
+    strong_quality: float
+    pgr: tuple[float, ...]
+    """of each point, the share of the gap that it recovers"""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; shares are 0..1."""
+        numbers = ("apgr", "cpt20", "cpt50", "cpt80", "weak_quality", "strong_quality")
+        return {
+            "weak": self.weak,
+            "strong": self.strong,
+            **{name: as_json.plain(getattr(self, name)) for name in numbers},
+            "pgr": [as_json.plain(value) for value in self.pgr],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Frontier:
+    """A sweep: p policies on one dataset, what none of them beats, and what needs no policy."""
+
+    policy: str
+    policy_digest: str
+    dataset: str
+    dataset_digest: str
+    simulated: bool
+    seed: int
+    scenario: str | None
+    requests: int
+    """of the dataset, or drawn from it to fill a scenario's arrivals"""
+    n: int
+    """those that the estimates are about"""
+    axes: tuple[str, ...]
+    paths: tuple[str, ...]
+    """the places that are varied"""
+    goals: Goals
+    points: tuple[Point, ...]
+    """(p,) the policy as it stands first"""
+    frontier: tuple[int, ...]
+    """points that no other beats on the axes, by the first axis rising"""
+    hull: tuple[int, ...]
+    """vertices of the non-decreasing hull of cost and quality, by rising cost"""
+    singles: tuple[Point, ...]
+    """every model of the log, asked once for everything; ``index`` is its place here"""
+    used: tuple[str, ...]
+    """names in the log of the models that the policies use"""
+    baselines: Baselines
+    """all models of the log"""
+    own: Baselines
+    """the models that the policies use"""
+    zero_router: tuple[Vertex, ...]
+    """hull of the models that the policies use, by rising cost"""
+    zero_router_all: tuple[Vertex, ...]
+    """hull of all models of the log"""
+    aiq: Areas
+    pair: Pair | None
+    assumptions: tuple[str, ...]
+
+    @property
+    def oracle(self) -> Baseline:
+        """Perfect foresight among the models that the policies use."""
+        return self.own.oracle
+
+    @property
+    def oracle_all(self) -> Baseline:
+        """Perfect foresight among all models of the log."""
+        return self.baselines.oracle
+
+    @property
+    def random_mix(self) -> Baseline:
+        """One of the models that the policies use, drawn evenly for each request."""
+        return self.own.random
+
+    @property
+    def worth(self) -> tuple[Worth, ...]:
+        """The best policy by what a point of quality is worth."""
+        return worths([self.points[i] for i in self.hull])
+
+    @property
+    def best(self) -> Point | None:
+        """The cheapest policy that meets the goals by value; None if there is none."""
+        return _cheapest([point for point in self.points if point.meets])
+
+    @property
+    def surest(self) -> Point | None:
+        """The cheapest that meets every goal with its whole interval."""
+        return _cheapest([point for point in self.points if point.meets and point.certain])
+
+    @property
+    def closest(self) -> Point:
+        """The policy that misses fewest goals, and these by the smallest share of their limits."""
+        return min(self.points, key=_distance)
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        return verdict(self)
+
+    def with_goals(self, goals: Goals) -> Frontier:
+        """The same sweep held against other goals; nothing is replayed."""
+        sides = (
+            tuple(replace(point, goals=judge_all(goals, _named(point))) for point in side)
+            for side in (self.points, self.singles)
+        )
+        points, singles = sides
+        return replace(self, goals=goals, points=points, singles=singles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; an undefined number is None."""
+        ahead, above = set(self.frontier), set(self.hull)
+        points = [
+            point.to_dict() | {"on_frontier": point.index in ahead, "on_hull": point.index in above}
+            for point in self.points
+        ]
+        singles = [
+            {"model": point.name, "used": point.name in self.used, **point.to_dict()}
+            for point in self.singles
+        ]
+        best, surest = self.best, self.surest
+        return {
+            "policy": self.policy,
+            "dataset": self.dataset,
+            "dataset_digest": self.dataset_digest,
+            "policy_digest": self.policy_digest,
+            "simulated": self.simulated,
+            "seed": self.seed,
+            "scenario": self.scenario,
+            "requests": self.requests,
+            "n": self.n,
+            "axes": list(self.axes),
+            "paths": list(self.paths),
+            "verdict": self.verdict,
+            "best": None if best is None else best.index,
+            "surest": None if surest is None else surest.index,
+            "points": points,
+            "frontier": list(self.frontier),
+            "hull": list(self.hull),
+            "singles": singles,
+            "zero_router": [vertex.to_dict() for vertex in self.zero_router],
+            "zero_router_all": [vertex.to_dict() for vertex in self.zero_router_all],
+            "random_mix": self.random_mix.to_dict(),
+            "oracle": self.oracle.to_dict(),
+            "oracle_all": self.oracle_all.to_dict(),
+            "aiq": self.aiq.to_dict(),
+            "pair": None if self.pair is None else self.pair.to_dict(),
+            "worth": [worth.to_dict() for worth in self.worth],
+            "assumptions": list(self.assumptions),
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per policy: what was varied, then each estimate and its ends."""
+        import pandas as pd
+
+        ahead, above = set(self.frontier), set(self.hull)
+        records = []
+        for point in self.points:
+            record: dict[str, Any] = {"index": point.index, "name": point.name, **point.values}
+            for name in ESTIMATES:
+                e = getattr(point, name)
+                record |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+            record |= {
+                "n": point.requests - point.unobserved,
+                "unobserved": point.unobserved,
+                "imputed_share": point.imputed_share,
+                "arena_score": point.arena_score,
+                "strong_share": point.strong_share,
+                "meets_goals": point.meets,
+                "on_frontier": point.index in ahead,
+                "on_hull": point.index in above,
+                "same_as": point.same_as,
+                "policy_digest": point.digest,
+            }
+            records.append(record)
+        return pd.DataFrame(records).set_index("index")
+
+    def figure(self, axes: tuple[str, str] | None = None) -> go.Figure:
+        """Draw the policies among the baselines; ``axes`` are x and y."""
+        from toolkit.figures import tradeoffs_figure
+
+        return tradeoffs_figure(self, *(axes or ()))
+
+    def _repr_html_(self) -> str:
+        table = html_table(
+            ("on the frontier", "cost per 1k [95 %]", "quality", "p95 latency", "errors", "goals"),
+            [row(self.points[i]) for i in self.frontier],
+            caption=f"{self.policy} on {self.dataset}: {count(len(self.points))} policies, "
+            f"{count(self.n)} requests" + (" (simulated data)" if self.simulated else ""),
+        )
+        return f"<div>{html_list([self.verdict])}{table}{html_list(self.assumptions)}</div>"
+
+
+def row(point: Point) -> tuple[str, ...]:
+    """A policy as people read it: name, cost, quality, p95 latency, errors, goals."""
+    met = {True: "met", False: "missed", None: "unknown" if point.goals else "–"}[point.meets]
+    sure = met if point.certain or point.meets is None else f"probably {met}"
+    return (
+        point.name,
+        usd_interval(point.cost_usd_per_1k),
+        quality_interval(point.quality),
+        seconds_interval(point.latency_p95_s),
+        percent_interval(point.error_rate),
+        sure,
+    )
+
+
+def _named(point: Point) -> dict[str, Any]:
+    return {name: getattr(point, name) for name in ESTIMATES}
+
+
+def _cheapest(points: Sequence[Point]) -> Point | None:
+    known = [point for point in points if not math.isnan(point.cost_usd_per_1k.value)]
+    # Without a cost every policy is as cheap as another: then the best.
+    if not known:
+        return max(points, key=lambda p: np.nan_to_num(p.quality.value, nan=-1), default=None)
+    return min(known, key=lambda p: (p.cost_usd_per_1k.value, -p.quality.value))
+
+
+def _distance(point: Point) -> tuple[int, int, float, float]:
+    """How far from the goals: how many are missed, unknown, and by how much in all."""
+    short = 0.0
+    for goal in point.goals:
+        if goal.met is False:
+            low, high = goal.lowest - goal.value, goal.value - goal.highest
+            short += max(low, high) / (abs(goal.lowest if low > high else goal.highest) or 1.0)
+    missed = sum(goal.met is False for goal in point.goals)
+    unknown = sum(goal.met is None for goal in point.goals)
+    cost = point.cost_usd_per_1k.value
+    return missed, unknown, short, math.inf if math.isnan(cost) else cost

@@ -1,0 +1,209 @@
+"""Many policies on the same requests: replays, and all their intervals in one product.
+
+To the bootstrap a policy is a slice: the requests as each policy leaves them stand one after the
+other, and the weights of the draws meet all of them at once. That is done in parts, so that memory
+does not grow with the number of policies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.engine.replay import Replay, replay_traffic
+from toolkit.evaluate.intervals import Bootstrap, Estimate, Floats, Metric, Rows
+from toolkit.evaluate.quantiles import quantiles
+from toolkit.policy.model import Policy
+from toolkit.scenarios.arrivals import Traffic
+from toolkit.scenarios.faults import Faults
+from toolkit.scenarios.model import Scenario
+from toolkit.schema import Status
+
+MOST_VALUES = 2_000_000
+"""Requests × policies that are in memory at once."""
+MOST_AT_ONCE = 256
+"""Policies whose intervals are found at once."""
+MEANS = ("quality", "cost", "latency_mean_s", "error_rate", "fallback_rate", "degraded_rate")
+
+Job: TypeAlias = tuple[Policy, Faults]
+Step: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """How one policy fared on the requests that count."""
+
+    requests: int
+    unobserved: int
+    imputed_share: float
+    strong_share: float
+    estimates: dict[str, Estimate]
+    """by the names of the goals"""
+    mark: tuple[int, ...]
+    """the same for policies that end alike on every request"""
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """p policies and r resamples."""
+
+    measured: list[Measured]
+    cost: Floats
+    """(r, p) mean cost per 1,000 requests in each resample"""
+    quality: Floats
+    """(r, p)"""
+    first: Replay
+    """of the first policy"""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What all policies of a sweep meet."""
+
+    arrivals: Traffic
+    boot: Bootstrap
+    part: NDArray[np.bool_]
+    """(n,) the requests that the estimates are about; all are replayed"""
+    seed: int
+    scenario: Scenario | None
+    strong: str | None = None
+    """name in the log of the model whose calls are counted"""
+
+    def sweep(self, jobs: Sequence[Job], step: Step) -> Swept:
+        """Replay every policy under its faults; ``step`` is called after each."""
+        size = min(MOST_AT_ONCE, max(1, MOST_VALUES // max(int(self.part.sum()), 1)))
+        measured: list[Measured] = []
+        drawn: list[tuple[Floats, Floats]] = []
+        first: Replay | None = None
+        for start in range(0, len(jobs), size):
+            ends: list[_Ending] = []
+            for policy, faults in jobs[start : start + size]:
+                one = replay_traffic(policy, self.arrivals, faults, self.seed, self.scenario)
+                first = first or one
+                ends.append(self._ending(one))
+                step()
+            found, draws = self._estimates(ends)
+            measured += found
+            drawn.append(draws)
+        assert first is not None
+        cost, quality = (np.concatenate(sides, axis=1) for sides in zip(*drawn, strict=True))
+        return Swept(measured, 1000 * cost, quality, first)
+
+    def _ending(self, one: Replay) -> _Ending:
+        seen = np.flatnonzero(self.part & (one.status != Status.UNOBSERVED))
+        status, latency = one.status[seen], one.latency_s[seen]
+        means = (
+            one.quality[seen],
+            one.cost_usd[seen],
+            latency,
+            (status == Status.ERROR).astype(np.float64),
+            one.fallback[seen].astype(np.float64),
+            (status == Status.DEGRADED).astype(np.float64),
+        )
+        p50, p95, p99 = quantiles(latency, (0.5, 0.95, 0.99), self.boot.rows_of(seen))
+        return _Ending(
+            seen,
+            means,
+            {"latency_p50_s": p50, "latency_p95_s": p95, "latency_p99_s": p99},
+            float(one.imputed[seen].mean()) if len(seen) else math.nan,
+            math.nan if self.strong is None else _called(one, self.strong, seen),
+        )
+
+    def _estimates(self, ends: list[_Ending]) -> tuple[list[Measured], tuple[Floats, Floats]]:
+        request = np.concatenate([end.seen for end in ends])
+        code = np.repeat(np.arange(len(ends)), [len(end.seen) for end in ends])
+        columns = [np.concatenate(column) for column in zip(*(e.means for e in ends), strict=True)]
+        rows = Rows(self.boot, request, code, len(ends))
+        metrics = [
+            Metric(column, fraction=name not in {"cost", "latency_mean_s"})
+            for name, column in zip(MEANS, columns, strict=True)
+        ]
+        by_name = dict(zip(MEANS, rows.means(*metrics), strict=True))
+        by_name["cost_usd_per_1k"] = [cost.scaled(1000) for cost in by_name.pop("cost")]
+        n = int(self.part.sum())
+        measured = [
+            Measured(
+                requests=n,
+                unobserved=n - len(end.seen),
+                imputed_share=end.imputed_share,
+                strong_share=end.strong_share,
+                estimates={name: means[k] for name, means in by_name.items()} | end.quantiles,
+                mark=end.mark,
+            )
+            for k, end in enumerate(ends)
+        ]
+        quality, cost = (drawn_means(self.boot, request, code, len(ends), c) for c in columns[:2])
+        return measured, (cost, quality)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ending:
+    """How one policy left its observed requests (r)."""
+
+    seen: NDArray[np.intp]
+    means: tuple[Floats, ...]
+    """in the order of MEANS, (r,) each"""
+    quantiles: dict[str, Estimate]
+    imputed_share: float
+    strong_share: float
+    mark: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        mark = tuple(hash(column.tobytes()) for column in (self.seen, *self.means))
+        object.__setattr__(self, "mark", mark)
+
+
+def drawn_means(
+    boot: Bootstrap, request: NDArray[np.intp], code: NDArray[np.intp], k: int, values: Floats
+) -> Floats:
+    """The mean of each of k slices in every resample, (resamples, k); NaN where nothing counts."""
+    units = boot.weights.shape[1]
+    known = ~np.isnan(values)
+    cell = boot.unit[request[known]] * k + code[known]
+    top = np.bincount(cell, values[known], minlength=units * k).reshape(units, k)
+    bottom = np.bincount(cell, minlength=units * k).reshape(units, k).astype(np.float64)
+    number = bottom.sum(axis=0)
+    centre = np.divide(top.sum(axis=0), number, out=np.zeros(k), where=number > 0)
+    around = boot.weights @ (top - centre * bottom).astype(np.float32)
+    # Mostly all policies are observed and measured on the same requests.
+    same = k > 1 and bool((bottom == bottom[:, :1]).all())
+    below = boot.weights @ (bottom[:, :1] if same else bottom).astype(np.float32)
+    below = np.broadcast_to(below, around.shape)
+    spread = np.full(around.shape, np.nan)
+    np.divide(around, below, out=spread, where=below > 0)
+    return np.asarray(centre + spread)
+
+
+def _called(one: Replay, model: str, seen: NDArray[np.intp]) -> float:
+    """Share of the requests in which a model of the log was called."""
+    if not len(seen):
+        return math.nan
+    known = [i for i, name in enumerate(one.model_names) if one.policy.log_name(name) == model]
+    calls = one.attempt_table
+    asked = np.zeros(len(one.status), np.bool_)
+    asked[calls["request_ix"].to_numpy()[np.isin(calls["model"].to_numpy(), known)]] = True
+    return float(asked[seen].mean())
+
+
+def counter(progress: Callable[[int, int], None] | None, of: int) -> Step:
+    """Return what tells ``progress`` that one more of so many is done."""
+    done = iter(range(1, of + 1))
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), of)
+
+    return step
+
+
+def marked(measured: Sequence[Measured]) -> Iterator[int | None]:
+    """For each policy, the first one before it that ends alike."""
+    first: dict[tuple[int, ...], int] = {}
+    for i, one in enumerate(measured):
+        before = first.setdefault(one.mark, i)
+        yield None if before == i else before

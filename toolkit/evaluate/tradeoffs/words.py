@@ -1,0 +1,148 @@
+"""A sweep in words: what is the cheapest way to be good enough, and what the answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from toolkit.evaluate.format import count, percent, quality_interval, usd, usd_interval
+from toolkit.evaluate.goals import WORDS
+from toolkit.evaluate.tradeoffs.points import Point
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.tradeoffs.result import Frontier
+
+OPTIMISM = (
+    "The best of many policies looks better on the requests that it was picked on than it is; "
+    "`search` tunes on one half of the requests and reports on the other."
+)
+
+
+def verdict(f: Frontier) -> str:
+    """The cheapest policy that meets the goals, and whether one model alone does too."""
+    many = len(f.points) > 1
+    if not any(point.goals for point in f.points):
+        return _without_goals(f)
+    tried = f"{count(len(f.points))} policies" if many else "one policy"
+    best = f.best
+    if best is None:
+        lines = [_none(f)]
+    else:
+        lead = f"The cheapest of {tried} that meets the goals" if many else "The policy meets them:"
+        lines = [f"{lead} {_at(best)}: {best.name}." if many else f"It {_at(best)}."]
+        if not best.certain:
+            lines.append(f"{_close(best)} {_surest(f, best)}".strip())
+    lines.append(_alone(f, best))
+    if many and best is not None and best.index:
+        lines.append(OPTIMISM)
+    return " ".join(line for line in lines if line)
+
+
+def _at(point: Point) -> str:
+    cost, quality = usd_interval(point.cost_usd_per_1k), quality_interval(point.quality)
+    return f"costs {cost} per 1k at quality {quality}"
+
+
+def _without_goals(f: Frontier) -> str:
+    now = f.points[0]
+    ends = [f.points[i] for i in (f.hull[0], f.hull[-1])] if f.hull else []
+    text = f"No goals are set. {now.name} as it stands {_at(now)}."
+    if len(f.points) > 1 and ends:
+        text += f" {count(len(f.points))} policies reach from {_short(ends[0])}"
+        text += f" to {_short(ends[1])}." if ends[1] is not ends[0] else "."
+    better = [
+        p
+        for p in f.points
+        if p.cost_usd_per_1k.value < now.cost_usd_per_1k.value
+        and p.quality.value >= now.quality.value
+    ]
+    if better:
+        cheapest = min(better, key=lambda p: p.cost_usd_per_1k.value)
+        text += f" The cheapest that is no worse {_at(cheapest)}: {cheapest.name}. {OPTIMISM}"
+    return text
+
+
+def _short(point: Point) -> str:
+    return f"{usd(point.cost_usd_per_1k.value)} per 1k at quality {point.quality.value:.3f}"
+
+
+def _none(f: Frontier) -> str:
+    tried = f"None of {count(len(f.points))} policies meets" if len(f.points) > 1 else "It misses"
+    closest = f.closest
+    unknown = [g for g in closest.goals if g.met is None]
+    missed = [g for g in closest.goals if g.met is False]
+    if not missed:
+        names = listed(WORDS[goal.name][0] for goal in unknown)
+        return f"Whether the goals are met cannot be told: {names} was not measured."
+    told = "; ".join(map(str, missed))
+    if len(f.points) == 1:
+        return f"{tried} {told}."
+    return f"{tried} all goals; the closest misses {told}. It {_at(closest)}: {closest.name}."
+
+
+def _close(point: Point) -> str:
+    names = listed(WORDS[goal.name][0] for goal in point.goals if not goal.certain)
+    return f"Too close to its limit to be certain: {names}."
+
+
+def _surest(f: Frontier, best: Point) -> str:
+    sure = f.surest
+    if sure is None:
+        return "None meets every goal with its whole interval."
+    if sure is best:
+        return ""
+    return f"The cheapest that does with its whole interval {_at(sure)}: {sure.name}."
+
+
+def _alone(f: Frontier, best: Point | None) -> str:
+    """Whether a single model meets the goals, and for how much."""
+    able = [p for p in f.singles if p.meets]
+    if not able:
+        return "None of the single models meets them." if f.singles else ""
+    cheapest = min(able, key=lambda p: p.cost_usd_per_1k.value)
+    text = f"{cheapest.name} alone {_at(cheapest)}"
+    if best is None:
+        return f"{text} and meets them."
+    less = cheapest.cost_usd_per_1k.value < best.cost_usd_per_1k.value
+    used = "" if cheapest.name in f.used else ", a model that the policy does not use"
+    return f"{text} and meets them{' for less' if less else ' too'}{used}."
+
+
+def assumed(
+    points: Sequence[Point], resting: Sequence[str], whole: int, scenario: str | None
+) -> tuple[str, ...]:
+    """What a sweep rests on: ``resting``, of the policy as it stands, and of the comparison."""
+    lines = list(resting)
+    if points[0].requests < whole:
+        lines.append(
+            f"All {count(whole)} requests were replayed; the estimates are over "
+            f"{count(points[0].requests)} of them."
+        )
+    lines.append(
+        "All policies met the same requests, and their intervals come from the same draws."
+    )
+    unobserved = max(points, key=lambda point: point.unobserved)
+    if unobserved.unobserved and unobserved.requests:
+        share = percent(unobserved.unobserved / unobserved.requests)
+        lines.append(
+            f"Up to {share} of the requests were not observed under a policy, and each is judged "
+            "by those that were: policies that ask other models are then judged by other requests."
+        )
+    if scenario is not None:
+        lines.append(
+            f"The single models met the faults of {scenario} too; the random mix and the oracle "
+            "are as the log has them."
+        )
+    if len(points) > 1:
+        lines.append(OPTIMISM)
+    lines.append(
+        "The hull and the zero router hold what is reached by sending each request to one of two "
+        "neighbours at random."
+    )
+    return tuple(lines)
+
+
+def listed(words: Iterable[str]) -> str:
+    """``cost, quality and errors``."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
