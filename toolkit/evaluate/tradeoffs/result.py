@@ -24,7 +24,7 @@ from toolkit.evaluate.format import (
     seconds_interval,
     usd_interval,
 )
-from toolkit.evaluate.goals import judge_all
+from toolkit.evaluate.goals import WORDS, judge_all
 from toolkit.evaluate.tradeoffs.area import Areas
 from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point
 from toolkit.evaluate.tradeoffs.words import verdict
@@ -158,6 +158,11 @@ class Frontier:
         return min(self.points, key=_distance)
 
     @property
+    def further(self) -> tuple[str, ...]:
+        """What `cells` tells of the axes beyond HEAD."""
+        return tuple(WORDS[axis][0] for axis in self.axes if axis not in _SHOWN)
+
+    @property
     def verdict(self) -> str:
         """The answer in words."""
         return verdict(self)
@@ -247,26 +252,40 @@ class Frontier:
 
     def _repr_html_(self) -> str:
         table = html_table(
-            ("on the frontier", "cost per 1k [95 %]", "quality", "p95 latency", "errors", "goals"),
-            [row(self.points[i]) for i in self.frontier],
+            ("on the frontier", *HEAD, *self.further),
+            [(p.name, *cells(p, self.axes)) for p in map(self.points.__getitem__, self.frontier)],
             caption=f"{self.policy} on {self.dataset}: {count(len(self.points))} policies, "
             f"{count(self.n)} requests" + (" (simulated data)" if self.simulated else ""),
         )
         return f"<div>{html_list([self.verdict])}{table}{html_list(self.assumptions)}</div>"
 
 
-def row(point: Point) -> tuple[str, ...]:
-    """A policy as people read it: name, cost, quality, p95 latency, errors, goals."""
-    met = {True: "met", False: "missed", None: "unknown" if point.goals else "–"}[point.meets]
-    sure = met if point.certain or point.meets is None else f"probably {met}"
+HEAD = ("cost per 1k [95 %]", "quality", "p95 latency", "errors", "goals")
+"""What is shown of every policy."""
+_SHOWN = ("cost_usd_per_1k", "quality", "latency_p95_s", "error_rate")
+
+
+def cells(point: Point, axes: Sequence[str] = ()) -> tuple[str, ...]:
+    """A policy as people read it: the columns of HEAD, then those of the axes not among them."""
+    more = [WORDS[axis][1](getattr(point, axis)) for axis in axes if axis not in _SHOWN]
     return (
-        point.name,
         usd_interval(point.cost_usd_per_1k),
         quality_interval(point.quality),
         seconds_interval(point.latency_p95_s),
         percent_interval(point.error_rate),
-        sure,
+        goals_met(point),
+        *more,
     )
+
+
+def goals_met(point: Point) -> str:
+    """``met``, ``misses cost per 1k, quality``, each perhaps ``probably``, or ``unknown``."""
+    if point.meets is None:
+        return "unknown" if point.goals else "–"
+    if point.meets:
+        return "met" if point.certain else "probably met"
+    missed = ", ".join(goal.label for goal in point.goals if goal.met is False)
+    return f"misses {missed}" if point.certain else f"probably misses {missed}"
 
 
 def _named(point: Point) -> dict[str, Any]:

@@ -29,6 +29,8 @@ MOST_POLICIES = 10_000
 """So many are tried in one sweep."""
 DIGITS = 6
 """Significant digits of a step between the ends of a range."""
+MOST_TOLD = 12
+"""So many values are told one by one."""
 FORMS = "PATH=lo:hi:n, PATH=lo:hi:n:log or PATH=a,b,c"
 
 
@@ -41,7 +43,10 @@ class Vary:
     values: tuple[Value, ...]
 
     def __str__(self) -> str:
-        return f"{self.path}={', '.join(map(value_text, self.values))}"
+        texts = [value_text(value) for value in self.values]
+        if len(texts) <= MOST_TOLD:
+            return f"{self.path} = {', '.join(texts)}"
+        return f"{self.path} = {texts[0]}, {texts[1]} … {texts[-1]} ({len(texts):,} values)"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.evaluate.format import count, percent, quality_interval, usd, usd_interval
-from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.tradeoffs.points import Point
 
 if TYPE_CHECKING:
@@ -28,8 +27,10 @@ def verdict(f: Frontier) -> str:
     if best is None:
         lines = [_none(f)]
     else:
-        lead = f"The cheapest of {tried} that meets the goals" if many else "The policy meets them:"
-        lines = [f"{lead} {_at(best)}: {best.name}." if many else f"It {_at(best)}."]
+        lead = f"The cheapest of {tried} that meets the goals"
+        if not many:
+            lead = "The policy meets its goals: it"
+        lines = [f"{lead} {_at(best)}{f': {_name(best)}' if many else ''}."]
         if not best.certain:
             lines.append(f"{_close(best)} {_surest(f, best)}".strip())
     lines.append(_alone(f, best))
@@ -41,6 +42,10 @@ def verdict(f: Frontier) -> str:
 def _at(point: Point) -> str:
     cost, quality = usd_interval(point.cost_usd_per_1k), quality_interval(point.quality)
     return f"costs {cost} per 1k at quality {quality}"
+
+
+def _name(point: Point) -> str:
+    return f"{point.name} as it stands" if point.index == 0 else point.name
 
 
 def _without_goals(f: Frontier) -> str:
@@ -58,7 +63,7 @@ def _without_goals(f: Frontier) -> str:
     ]
     if better:
         cheapest = min(better, key=lambda p: p.cost_usd_per_1k.value)
-        text += f" The cheapest that is no worse {_at(cheapest)}: {cheapest.name}. {OPTIMISM}"
+        text += f" The cheapest that is no worse {_at(cheapest)}: {_name(cheapest)}. {OPTIMISM}"
     return text
 
 
@@ -72,16 +77,16 @@ def _none(f: Frontier) -> str:
     unknown = [g for g in closest.goals if g.met is None]
     missed = [g for g in closest.goals if g.met is False]
     if not missed:
-        names = listed(WORDS[goal.name][0] for goal in unknown)
+        names = listed(goal.label for goal in unknown)
         return f"Whether the goals are met cannot be told: {names} was not measured."
     told = "; ".join(map(str, missed))
     if len(f.points) == 1:
         return f"{tried} {told}."
-    return f"{tried} all goals; the closest misses {told}. It {_at(closest)}: {closest.name}."
+    return f"{tried} all goals; the closest misses {told}. It {_at(closest)}: {_name(closest)}."
 
 
 def _close(point: Point) -> str:
-    names = listed(WORDS[goal.name][0] for goal in point.goals if not goal.certain)
+    names = listed(goal.label for goal in point.goals if not goal.certain)
     return f"Too close to its limit to be certain: {names}."
 
 
@@ -91,7 +96,7 @@ def _surest(f: Frontier, best: Point) -> str:
         return "None meets every goal with its whole interval."
     if sure is best:
         return ""
-    return f"The cheapest that does with its whole interval {_at(sure)}: {sure.name}."
+    return f"The cheapest that does with its whole interval {_at(sure)}: {_name(sure)}."
 
 
 def _alone(f: Frontier, best: Point | None) -> str:
