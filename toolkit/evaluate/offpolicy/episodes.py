@@ -8,33 +8,26 @@ holds the call of a *later* step it corrects the prediction of that step as well
 chance to come that far.
 
 Taken as they are, and said so in the result: how one call fails tells nothing of how the next one
-fares beyond what the features tell; deadlines and cost limits see one call at a time; and what
-requests share (breakers, limits, a cache, budgets, hedges) is not played.
+fares beyond what the features tell; a deadline and a limit of cost see what the calls before took
+on average; and what requests share (breakers, limits, a cache, budgets, hedges) is not played.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.engine.observed import observe
-from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, Target
+from toolkit.evaluate.offpolicy.actions import Target
+from toolkit.evaluate.offpolicy.calls import AGAIN, END, NEXT, SAY, Call, calls
 from toolkit.evaluate.offpolicy.nuisance import Outcomes
-from toolkit.policy.plan import ASK, BILLING, LOOK
-from toolkit.schema import TRANSIENT, ErrorType
+from toolkit.policy.plan import ASK
 
 Floats = NDArray[np.float64]
 
 METRICS = ("quality", "cost_usd_per_1k", "latency_mean_s", "error_rate")
 """What is estimated; the columns of every (n, 4) array here, with the cost in USD a request."""
-_QUALITY, _COST, _LATENCY, _ERROR = range(4)
-AGAIN_OR_NEXT, AGAIN_OR_END, NEXT, SAY, END = range(3, 8)
-"""Ways on after a failed call, as 0/1 columns beside quality, cost and latency: another try and,
-after the last, the next step or the end; the next step; what was written in advance; the end."""
-_GOES_ON = (AGAIN_OR_NEXT, AGAIN_OR_END, NEXT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +54,12 @@ class Episodes:
     """(n, 4) prediction of what the policy earns"""
     goes_on: Floats
     """(n,) share of ``target`` under which the chain would go on after the logged call"""
+    failed: NDArray[np.bool_]
+    """(n,) the logged call gave no answer that this policy would have taken"""
+    silent: Floats
+    """(n,) probability that no model is asked at all"""
+    stated: Floats
+    """(n, 4) what that earns, times ``silent``: it is known, not estimated"""
     rests: tuple[Correction, ...]
     later: Floats
     """(n, m + 1) expected first calls to each model by later steps; the last: live only models"""
@@ -72,8 +71,8 @@ def episodes(target: Target, action: NDArray[np.intp], logged: Floats, known: Ou
     ``action`` (n,) is the column that served each request, ``logged`` (n,) its propensity.
     """
     n = len(action)
-    reward, q_logged, q_target = np.zeros((3, n, 4))
-    first, goes_on = np.zeros((2, n))
+    reward, q_logged, q_target, stated = np.zeros((4, n, 4))
+    first, goes_on, failed, silent = np.zeros((4, n))
     later = np.zeros((n, known.n_actions + 1))
     rests: list[Correction] = []
     for c in range(target.chains.shape[1]):
@@ -90,7 +89,8 @@ def episodes(target: Target, action: NDArray[np.intp], logged: Floats, known: Ou
             first += share
             reward += share[:, None] * np.where(begins[:, None], step.earned, 0.0)
             q_logged += share[:, None] * step.value
-            goes_on += share * step.actual[:, list(_GOES_ON)].sum(axis=1)
+            goes_on += share * step.actual[:, [AGAIN, NEXT]].sum(axis=1)
+            failed += share * step.actual[:, AGAIN:].sum(axis=1)
             if started.any():
                 visits = chance * reach * (step.able & started)
                 later[:, step.column] += visits
@@ -99,10 +99,23 @@ def episodes(target: Target, action: NDArray[np.intp], logged: Floats, known: Ou
                 )
             reach = np.where(step.able, reach * step.onward, reach)
             started |= step.able
+        silent += chance * ~started
+        stated += (chance * ~started)[:, None] * steps[-1].value
     with np.errstate(invalid="ignore", divide="ignore"):
         reward, q_logged = (np.where(first > 0, a.T / first, np.nan).T for a in (reward, q_logged))
-        goes_on = np.where(first > 0, goes_on / first, 0.0)
-    return Episodes(first, reward, q_logged, q_target, goes_on, tuple(rests), later)
+        goes_on, failed = (np.where(first > 0, a / first, 0.0) for a in (goes_on, failed))
+    return Episodes(
+        first,
+        reward,
+        q_logged,
+        q_target,
+        goes_on,
+        failed > 0.5,
+        silent,
+        stated,
+        tuple(rests),
+        later,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,119 +128,50 @@ class _Step:
     value: Floats
     """(n, 4) expected from this step to the end"""
     earned: Floats
-    """(n, 4) the same from the logged call on, as if it were this step's"""
+    """(n, 4) the same from the logged call on, as if it were this step's first"""
     actual: Floats
-    """(n, 8) the logged call under this step's rules"""
+    """(n, 7) the logged call under this step's rules, see ``calls``"""
     onward: Floats
     """(n,) chance that the step leads to the next"""
 
 
 def _steps(target: Target, chain: int, action: NDArray[np.intp], known: Outcomes) -> list[_Step]:
-    """The model steps of a chain in order, then an end that holds the value of what is left."""
-    plan, n = target.plan, len(action)
-    row = plan.chains[chain]
-    after = said = np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
-    steps: list[_Step] = []
-    for step in plan.steps[row["start"] : row["end"]][::-1]:
-        if step["kind"] == LOOK:
-            continue
-        if step["kind"] != ASK:
-            stated = [step["quality"], step["cost_usd"], step["latency_s"], 0.0]
-            after = said = np.tile(stated, (n, 1))
-            steps.clear()  # what follows it is never reached
-            continue
-        column = int(plan.models[step["model"]]["column"])
-        actual = _calls(target, row, step, action)
-        expected = known.predict(actual, column if column >= 0 else LIVE_ONLY)
-        expected[:, [_QUALITY, *range(AGAIN_OR_NEXT, END + 1)]] = expected[
-            :, [_QUALITY, *range(AGAIN_OR_NEXT, END + 1)]
-        ].clip(0, 1)
-        expected[:, [_COST, _LATENCY]] = expected[:, [_COST, _LATENCY]].clip(0)
-        tries = [_Try(None, 0.0)]
-        onward = expected[:, NEXT] + expected[:, AGAIN_OR_NEXT]
-        for wait in _waits(step)[::-1]:
-            value = _value(expected, after, said, tries[-1])
-            tries.append(_Try(value, wait))
-            onward = expected[:, NEXT] + onward * expected[:, _GOES_ON[:2]].sum(axis=1)
+    """The model steps of a chain in order, then its end: an answer written in advance, or none."""
+    n = len(action)
+    asked, spoken = calls(target, chain, action)
+    stated = (0.0, 0.0, 0.0, 1.0)
+    if spoken is not None:
+        stated = (spoken["quality"], spoken["cost_usd"], spoken["latency_s"], 0.0)
+    end = after = np.tile(stated, (n, 1))
+    steps = [_Step(-1, np.zeros(n, np.bool_), end, end[:0], end[:0], np.zeros(n))]
+    for step, tries in reversed(asked):
+        assert step["kind"] == ASK
+        column = int(target.plan.models[step["model"]]["column"])
         able = target.able[:, step["model"]]
-        value = np.where(able[:, None], _value(expected, after, said, tries[-1]), after)
-        earned = _value(actual, after, said, tries[-1])
-        steps.append(
-            _Step(column if column >= 0 else -1, able, value, earned, actual, onward.clip(0, 1))
-        )
+        # Without time or money left the step is passed over, as are all that come after it.
+        value = earned = end
+        actual, onward = np.zeros((n, 7)), np.zeros(n)
+        for one in reversed(tries):
+            expected = _expected(one, column, known)
+            earned = _value(one.actual, after, end, value, one.wait_s)
+            onward = expected[:, NEXT] + expected[:, AGAIN] * onward
+            value = _value(expected, after, end, value, one.wait_s)
+            actual = one.actual
+        value = np.where(able[:, None], value, after)
+        steps.append(_Step(column, able, value, earned, actual, onward.clip(0, 1)))
         after = value
-    nothing = np.zeros((n, 0))
-    end = _Step(-1, np.zeros(n, np.bool_), after, nothing, nothing, np.zeros(n))
-    return [*steps[::-1], end] if steps else [end]
+    return steps[::-1]
 
 
-@dataclass(frozen=True, eq=False)
-class _Try:
-    """The next try of a step: what it is worth, after which wait; None: there is none left."""
+def _expected(one: Call, column: int, known: Outcomes) -> Floats:
+    """(n, 7) what the outcome models expect of a try; a model that is live only is like others."""
+    expected = known.predict(one.actual, column)
+    expected[:, [0, *range(AGAIN, 7)]] = expected[:, [0, *range(AGAIN, 7)]].clip(0, 1)
+    return expected.clip(0)
 
-    value: Floats | None
-    wait_s: float
 
-
-def _value(call: Floats, after: Floats, said: Floats, again: _Try) -> Floats:
-    """(n, 4) value of a call (n, 8), with the ways on from it."""
+def _value(call: Floats, after: Floats, end: Floats, again: Floats, wait_s: float) -> Floats:
+    """(n, 4) value of a call (n, 7) with the ways on from it; ``again`` is that of another try."""
     value = np.column_stack([call[:, :3], call[:, END]])
-    value += call[:, NEXT, None] * after + call[:, SAY, None] * said
-    if again.value is None:
-        value += call[:, AGAIN_OR_NEXT, None] * after
-        value[:, _ERROR] += call[:, AGAIN_OR_END]
-        return value
-    more = again.value.copy()
-    more[:, _LATENCY] += again.wait_s
-    return np.asarray(value + call[:, _GOES_ON[:2]].sum(axis=1)[:, None] * more)
-
-
-def _waits(step: Any) -> list[float]:
-    """Expected pause before each further try; chance makes it 0.5 to 1 of the stated."""
-    return [0.75 * float(step["backoff_s"]) * 2.0**r for r in range(int(step["retries"]))]
-
-
-def _calls(target: Target, chain: Any, step: Any, action: NDArray[np.intp]) -> Floats:
-    """(n, 8) the logged calls as if this step had made them: what they gave, and the way on."""
-    dataset, rows = target.dataset, np.arange(len(action))
-    model = target.plan.models[step["model"]]
-    error = dataset.error[rows, action].astype(np.int64)
-    quality, cost, latency = (
-        matrix[rows, action] for matrix in (dataset.quality, dataset.cost_usd, dataset.latency_s)
-    )
-    limit = min(float(step["timeout_s"]), float(chain["deadline_s"]))
-    late = latency > limit
-    error = np.where(late, int(ErrorType.TIMEOUT), error)
-    latency = np.where(late, limit, latency)
-    cost = np.where(late, _given_up(target, model, cost, rows, action), cost)
-    failed = error != 0
-    retried = (((chain["retry_on"] >> error) & 1) != 0) & failed & (step["retries"] > 0)
-    falls = (((chain["fallback_on"] >> error) & 1) != 0) & failed
-    # What is wrong with the request itself comes back as it was, each time.
-    repeats = retried & ~np.isin(error, TRANSIENT)
-    cost = np.where(repeats, cost * (1 + step["retries"]), cost)
-    latency = np.where(repeats, latency * (1 + step["retries"]) + sum(_waits(step)), latency)
-    with np.errstate(invalid="ignore"):
-        over = (latency >= chain["deadline_s"] - 1e-9) | (cost >= chain["max_cost_usd"])
-    again = retried & ~repeats & ~over
-    out = np.zeros((len(action), 8))
-    graded = quality if dataset.graded else np.full(len(rows), np.nan)
-    ungraded = 0.0 if dataset.graded else np.nan
-    out[:, _QUALITY] = np.where(failed, ungraded, graded)
-    out[:, _COST], out[:, _LATENCY] = cost, latency
-    out[:, AGAIN_OR_NEXT], out[:, AGAIN_OR_END] = again & falls, again & ~falls
-    out[:, NEXT], out[:, SAY] = ~again & falls & ~over, ~again & falls & over
-    out[:, END] = failed & ~again & ~falls
-    return out
-
-
-def _given_up(
-    target: Target, model: Any, cost: Floats, rows: NDArray[np.intp], action: NDArray[np.intp]
-) -> Floats:
-    """(n,) what a call costs that was given up."""
-    rule = BILLING[model["bill_timeouts"]]
-    if rule == "full":
-        return cost
-    if rule == "none":
-        return np.zeros(len(cost))
-    return np.asarray(observe(target.dataset, input_cost=True).input_cost_usd[rows, action])
+    value += call[:, NEXT, None] * after + call[:, SAY, None] * end
+    return np.asarray(value + call[:, AGAIN, None] * (again + np.array([0, 0, wait_s, 0])))
