@@ -15,7 +15,9 @@ from toolkit.figures.intervals import comparison_figure, summary_figure
 from toolkit.figures.latency import latency_figure
 from toolkit.figures.pulse import pulse_figure
 from toolkit.figures.timeline import timeline_figure
+from toolkit.figures.tradeoffs import tradeoffs_figure
 from toolkit.figures.waterfall import waterfall_figure
+from toolkit.figures.worth import worth_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,7 +37,9 @@ __all__ = [
     "replay_figure",
     "summary_figure",
     "timeline_figure",
+    "tradeoffs_figure",
     "waterfall_figure",
+    "worth_figure",
 ]
 
 

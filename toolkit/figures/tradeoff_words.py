@@ -1,0 +1,85 @@
+"""What a marker of a figure of trade-offs says when it is pointed at."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from toolkit.evaluate.format import count, number, percent
+from toolkit.evaluate.goals import WORDS
+from toolkit.evaluate.intervals import Estimate
+from toolkit.figures import theme
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.baselines import Baseline
+    from toolkit.evaluate.tradeoffs.points import Point
+
+MEASURES = (
+    "quality",
+    "cost_usd_per_1k",
+    "latency_mean_s",
+    "latency_p95_s",
+    "error_rate",
+    "degraded_rate",
+)
+
+
+def value_words(value: object) -> str:
+    """A value of a policy as people read it: ``0.25``, ``off`` for none."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def point_words(point: Point, twins: int = 0) -> str:
+    """A policy of a sweep: what it varies, all its numbers, what is behind them."""
+    head = [f"<b>{theme.plain(_title(point))}</b>"]
+    head += [
+        f"{theme.plain(path)} = <b>{theme.plain(value_words(value))}</b>"
+        for path, value in point.values.items()
+    ]
+    lines = [*_measures(point), f"n = {count(point.requests)} requests"]
+    if point.imputed_share > 0:
+        lines.append(f"{percent(point.imputed_share)} of them rest on imputed values")
+    if point.unobserved:
+        lines.append(f"{count(point.unobserved)} unobserved")
+    if point.meets is not None:
+        sure = "" if point.certain else ", not surely"
+        lines.append(f"meets all goals{sure}" if point.meets else f"misses a goal{sure}")
+    if twins:
+        lines.append(f"{count(twins)} more with the very same outcomes")
+    return "<br>".join([*head, *map(theme.plain, lines)])
+
+
+def short_name(point: Point) -> str:
+    """What tells a policy from the others of its sweep: its values alone."""
+    if not point.index or not point.values:
+        return point.policy.policy
+    words = [value_words(value) for value in point.values.values()]
+    if len(words) > 1:
+        return " · ".join(words)
+    return f"{next(iter(point.values)).rpartition('.')[2]} = {words[0]}"
+
+
+def _title(point: Point) -> str:
+    if not point.values:
+        return point.name
+    return f"{point.policy.policy} as it stands" if not point.index else f"policy {point.index}"
+
+
+def baseline_words(row: Point | Baseline) -> str:
+    """A baseline with its numbers."""
+    lines = [*_measures(row), f"n = {count(row.quality.n)} requests"]
+    return "<br>".join([f"<b>{theme.plain(row.name)}</b>", *map(theme.plain, lines)])
+
+
+def _measures(row: object) -> list[str]:
+    found = []
+    for name in MEASURES:
+        e = getattr(row, name, None)
+        if isinstance(e, Estimate) and not math.isnan(e.value):
+            label, show = WORDS[name]
+            found.append(f"{label} {show(e)}")
+    return found
