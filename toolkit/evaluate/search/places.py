@@ -75,7 +75,9 @@ class Places:
         low, high = (float(end) for end in np.quantile(numbers, [0.01, 0.99]))
         if low == high:
             return
-        whole = bool((numbers == np.round(numbers)).all()) and high - low > 1
+        whole = bool((numbers == np.round(numbers)).all()) and float(value).is_integer()
+        if whole:
+            low, high = float(np.floor(low)), float(np.ceil(high))
         operator = _COMPARISONS[path.rpartition(".")[2]]
         yield Tunable(
             path,
@@ -232,9 +234,9 @@ def _limit(
     path: str, words: str, now: float | None, low: float, high: float, group: str, unit: str
 ) -> Iterator[Tunable]:
     """A positive number on a scale of ratios, its range widened to the current value."""
+    low, high = max(tidy(low), 1e-6), tidy(high)
     if now:
         low, high = min(low, now), max(high, now)
-    low, high = max(tidy(low), 1e-6), tidy(high)
     if low < high:
         yield Tunable(path, words, "number", group, now, low, high, unit=unit, log=True)
 
