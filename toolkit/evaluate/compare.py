@@ -7,7 +7,6 @@ for each metric, the ones that both measured.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from toolkit.engine.replay import Replay, replay, replay_traffic
 from toolkit.errors import DataError
 from toolkit.evaluate import as_json
+from toolkit.evaluate.differences import METRICS, Difference, paired
 from toolkit.evaluate.format import (
     count,
     html_list,
@@ -29,41 +29,18 @@ from toolkit.evaluate.format import (
     usd,
     usd_interval,
 )
-from toolkit.evaluate.intervals import (
-    FEW,
-    RESAMPLES,
-    Estimate,
-    Floats,
-    Ints,
-    Metric,
-    Rows,
-    bootstrap_of,
-    wilson,
-)
+from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
 from toolkit.evaluate.verdict import verdict
 from toolkit.policy.model import Policy
 from toolkit.scenarios.aim import aim
-from toolkit.schema import Status
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from toolkit.logs.datasets import Dataset
 
-METRICS = ("quality", "cost_usd_per_1k", "latency_mean_s", "error_rate")
 
-
-@dataclass(frozen=True)
-class Difference(Estimate):
-    """The mean of B minus A over the requests that both measured, with their own means there."""
-
-    a: float = math.nan
-    b: float = math.nan
-
-    @property
-    def distinguishable(self) -> bool:
-        """The interval leaves out 0."""
-        return self.low > 0 or self.high < 0
+__all__ = ["METRICS", "Comparison", "Difference", "compare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +65,8 @@ class Comparison:
     """rows where it is lower, the largest loss first"""
     identical: bool
     """both end alike on every paired request"""
+    clustered_by: str | None
+    """the column of those that were drawn together for the intervals; None: each request alone"""
 
     @property
     def verdict(self) -> str:
@@ -158,39 +137,22 @@ def compare(
             f"a comparison needs one dataset; got a replay on {a.dataset.name!r} and one on "
             f"{b.dataset.name!r} whose content differs: replay both policies on the same one"
         )
-    n = len(a.status)
-    both = np.flatnonzero((a.status != Status.UNOBSERVED) & (b.status != Status.UNOBSERVED))
-    sides = [
-        {
-            "quality": r.quality[both],
-            "cost_usd_per_1k": 1000 * r.cost_usd[both],
-            "latency_mean_s": r.latency_s[both],
-            "error_rate": (r.status[both] == Status.ERROR).astype(float),
-        }
-        for r in (a, b)
-    ]
-    differences = {name: sides[1][name] - sides[0][name] for name in METRICS}
     boot = bootstrap_of(a.arrivals, resamples, seed)
-    rows = Rows(boot, both, np.zeros(len(both), np.int8), 1)
-    estimates = rows.means(*(Metric(differences[name]) for name in METRICS))
-    named = {
-        name: _difference(name, estimate, sides[0][name], sides[1][name], boot.rows_of(both))
-        for name, (estimate,) in zip(METRICS, estimates, strict=True)
-    }
-    gain = differences["quality"]
+    pairs = paired(a, b, boot)
+    gain = pairs.b["quality"] - pairs.a["quality"]
     up, down = np.flatnonzero(gain > 0), np.flatnonzero(gain < 0)
     return Comparison(
         a=a.policy.policy,
         b=b.policy.policy,
         dataset=a.dataset.name,
         simulated=a.dataset.simulated,
-        requests=n,
-        paired=len(both),
-        **named,
-        winners=both[up[np.argsort(-gain[up], kind="stable")]],
-        losers=both[down[np.argsort(gain[down], kind="stable")]],
-        identical=len(both) > 0
-        and all(np.array_equal(sides[0][m], sides[1][m], equal_nan=True) for m in METRICS),
+        requests=len(a.status),
+        paired=len(pairs.request),
+        **pairs.overall(),
+        winners=pairs.request[up[np.argsort(-gain[up], kind="stable")]],
+        losers=pairs.request[down[np.argsort(gain[down], kind="stable")]],
+        identical=pairs.identical,
+        clustered_by=boot.clustered_by,
     )
 
 
@@ -205,37 +167,3 @@ def _replayed(
     if dataset is None:
         raise DataError("policies are compared on a dataset: give one, or two replays")
     return replay(one, dataset, seed)
-
-
-def _difference(
-    name: str, estimate: Estimate, a: Floats, b: Floats, row: Ints | None
-) -> Difference:
-    known = ~np.isnan(a) & ~np.isnan(b)
-    gain = b[known] - a[known]
-    rows = None if row is None else row[known]
-    low, high = estimate.low, estimate.high
-    if name in {"quality", "error_rate"} and _distinct(gain != 0, rows) < 2 * FEW and len(gain):
-        low, high = _few(gain, _distinct(np.ones(len(gain), np.bool_), rows))
-    means = [float(side[known].mean()) if len(gain) else math.nan for side in (a, b)]
-    return Difference(estimate.value, low, high, estimate.n, estimate.share, *means)
-
-
-def _distinct(chosen: NDArray[np.bool_], row: Ints | None) -> int:
-    """How many requests, or rows of the log that they repeat, are chosen."""
-    return int(np.count_nonzero(chosen)) if row is None else len(np.unique(row[chosen]))
-
-
-def _few(gain: Floats, n: int) -> tuple[float, float]:
-    """Interval of a mean of values in −1..1 of which few are not 0, where a bootstrap is too sure.
-
-    The share of gains and the share of losses get a Wilson interval each, as of ``n`` independent
-    values, and their distances from the point are combined as for independent errors (Newcombe's
-    square-and-add).
-    """
-    up, down = (float(np.maximum(side, 0).mean()) for side in (gain, -gain))
-    up_low, up_high = wilson(up, n)
-    down_low, down_high = wilson(down, n)
-    return (
-        up - down - math.hypot(up - up_low, down_high - down),
-        up - down + math.hypot(up_high - up, down - down_low),
-    )

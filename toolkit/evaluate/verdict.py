@@ -9,7 +9,8 @@ from toolkit.evaluate.format import count, points_interval, seconds_interval, us
 from toolkit.evaluate.intervals import Estimate
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.compare import Comparison, Difference
+    from toolkit.evaluate.compare import Comparison
+    from toolkit.evaluate.differences import Difference
 
 _WORDS = {
     "cost_usd_per_1k": ("cost", "cheaper", "more expensive"),

@@ -1,0 +1,203 @@
+"""Paired differences of two replays, as a whole and in slices, and how sure one can be of each.
+
+Both policies meet the same requests, so what is compared is the difference on each one: much of
+what makes a request dear or hard cancels. Only requests that both observed count, and of those,
+for each metric, the ones that both measured.
+
+A comparison asks four questions at once (METRICS), and equals must not be called different because
+one of four looks so: a difference counts as real where Holm's adjusted p-value is below LEVEL.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.evaluate.design import worth
+from toolkit.evaluate.discoveries import holm, p_value
+from toolkit.evaluate.intervals import (
+    FEW,
+    Bootstrap,
+    Estimate,
+    Floats,
+    Ints,
+    Metric,
+    Rows,
+    Z,
+    wilson,
+)
+from toolkit.schema import Status
+
+if TYPE_CHECKING:
+    from toolkit.engine.replay import Replay
+
+METRICS = ("quality", "cost_usd_per_1k", "latency_mean_s", "error_rate")
+FRACTIONS = frozenset({"quality", "error_rate"})
+LEVEL = 0.025
+"""Chance with which equals may be called different on any of the metrics."""
+POWER = 0.8
+MOST_NEEDED = 10_000_000
+"""More requests than this are not counted."""
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """The mean of B minus A over the requests that both measured, with their own means there."""
+
+    a: float = math.nan
+    b: float = math.nan
+    changed: int = 0
+    """requests on which B and A differ"""
+    p: float = math.nan
+    """of this difference alone: below 0.05 where the interval leaves out 0"""
+    p_adjusted: float = math.nan
+    """with all that were looked at together"""
+    level: float = LEVEL
+    """below which ``p_adjusted`` is convincing"""
+    needed: float = math.nan
+    """requests like these that would decide it, if the difference is as it seems; NaN where it is
+    decided, or where there is none"""
+
+    @property
+    def distinguishable(self) -> bool:
+        """It would hardly be seen between equals, with all that were looked at."""
+        return self.p_adjusted < self.level
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """What two replays measured on the k requests that both observed."""
+
+    request: NDArray[np.intp]
+    """(k,) rows of the dataset"""
+    a: Mapping[str, Floats]
+    """(k,) values of each metric"""
+    b: Mapping[str, Floats]
+    boot: Bootstrap
+    """over all requests of the dataset"""
+
+    @property
+    def identical(self) -> bool:
+        """Both end alike on all of the requests, if there are any."""
+        return len(self.request) > 0 and all(
+            np.array_equal(self.a[name], self.b[name], equal_nan=True) for name in METRICS
+        )
+
+    def differences(self, code: Ints, n_slices: int) -> list[dict[str, Difference]]:
+        """Differences of every metric in every slice (``code`` (k,)), none of them adjusted."""
+        gains = {name: self.b[name] - self.a[name] for name in METRICS}
+        rows = Rows(self.boot, self.request, code, n_slices)
+        means = rows.means(*(Metric(gains[name]) for name in METRICS))
+        cluster = self.boot.rows_of(self.request)
+        order = np.argsort(code, kind="stable")
+        start = np.searchsorted(code[order], np.arange(n_slices + 1))
+        found = []
+        for j in range(n_slices):
+            mine = order[start[j] : start[j + 1]]
+            of_mine = None if cluster is None else cluster[mine]
+            found.append(
+                {
+                    name: _difference(
+                        estimates[j],
+                        self.a[name][mine],
+                        self.b[name][mine],
+                        of_mine,
+                        fraction=name in FRACTIONS,
+                    )
+                    for name, estimates in zip(METRICS, means, strict=True)
+                }
+            )
+        return found
+
+    def overall(self) -> dict[str, Difference]:
+        """Differences of every metric over all paired requests, judged together by Holm."""
+        code = np.zeros(len(self.request), np.int8)
+        (found,) = self.differences(code, 1)
+        return together(found, len(self.request))
+
+
+def paired(a: Replay, b: Replay, boot: Bootstrap) -> Paired:
+    """Hold two replays of the same requests beside each other."""
+    both = np.flatnonzero((a.status != Status.UNOBSERVED) & (b.status != Status.UNOBSERVED))
+    sides = [
+        {
+            "quality": r.quality[both],
+            "cost_usd_per_1k": 1000 * r.cost_usd[both],
+            "latency_mean_s": r.latency_s[both],
+            "error_rate": (r.status[both] == Status.ERROR).astype(float),
+        }
+        for r in (a, b)
+    ]
+    return Paired(both, sides[0], sides[1], boot)
+
+
+def together(found: Mapping[str, Difference], requests: int) -> dict[str, Difference]:
+    """The same differences, judged together by Holm's method, and how many more would decide."""
+    adjusted = holm([d.p for d in found.values()])
+    family = int(np.count_nonzero(~np.isnan(adjusted)))
+    return {
+        name: replace(
+            d,
+            p_adjusted=float(p),
+            needed=math.nan if p < d.level else needed(d, requests, d.level / max(family, 1)),
+        )
+        for (name, d), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def needed(d: Estimate, requests: int, level: float = LEVEL) -> float:
+    """How many requests would tell a difference from 0 with a power of 80 % at ``level``.
+
+    That is, if the true difference is as the ``requests`` that there are show it, and the interval
+    narrows as 1 / √n. NaN where there is no difference, or no interval.
+    """
+    if not d.value or not math.isfinite(d.low + d.high):
+        return math.nan
+    reach = d.value - d.low if d.value > 0 else d.high - d.value
+    if reach <= 0:
+        return math.nan
+    normal = NormalDist()
+    wanted = normal.inv_cdf(1 - level / 2) + normal.inv_cdf(POWER)
+    return requests * max(1.0, (wanted * reach / (Z * abs(d.value))) ** 2)
+
+
+def _difference(
+    estimate: Estimate, a: Floats, b: Floats, cluster: Ints | None, *, fraction: bool
+) -> Difference:
+    known = ~np.isnan(a) & ~np.isnan(b)
+    a, b = a[known], b[known]
+    gain = b - a
+    differs = gain != 0
+    low, high = estimate.low, estimate.high
+    of_known = None if cluster is None else cluster[known]
+    apart = int(np.count_nonzero(differs))
+    if len(gain):
+        units = apart if of_known is None else len(np.unique(of_known[differs]))
+        if fraction and units < 2 * FEW:
+            free = len(gain) if of_known is None else worth(gain, of_known)
+            low, high = _few(gain, free)
+    mean_a, mean_b = (float(side.mean()) if len(gain) else math.nan for side in (a, b))
+    d = Difference(estimate.value, low, high, estimate.n, estimate.share, mean_a, mean_b, apart)
+    return replace(d, p=p_value(d))
+
+
+def _few(gain: Floats, n: float) -> tuple[float, float]:
+    """Interval of a mean of values in −1..1 of which few are not 0, where a bootstrap is too sure.
+
+    The share of gains and the share of losses get a Wilson interval each, as of ``n`` independent
+    values, and their distances from the point are combined as for independent errors (Newcombe's
+    square-and-add).
+    """
+    up, down = (float(np.maximum(side, 0).mean()) for side in (gain, -gain))
+    up_low, up_high = wilson(up, n)
+    down_low, down_high = wilson(down, n)
+    return (
+        up - down - math.hypot(up - up_low, down_high - down),
+        up - down + math.hypot(up_high - up, down - down_low),
+    )
