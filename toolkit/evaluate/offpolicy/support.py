@@ -132,7 +132,9 @@ def support(target: Target, action: NDArray[np.intp], known: Propensities) -> Su
     for j in range(dataset.n_models + 1):
         weight = target.weight_on(j if j < dataset.n_models else LIVE_ONLY)
         asked[:, j] = np.bincount(code, weight, minlength=k)
-        if known.source == "policy" and known.chances is not None and j < dataset.n_models:
+        if known.deterministic:
+            missed[:, j] = np.bincount(code, weight * (action != j), minlength=k)
+        elif known.source == "policy" and known.chances is not None and j < dataset.n_models:
             never = weight * (known.chances[:, j] <= 0)
             missed[:, j] = np.bincount(code, never, minlength=k)
         served[:, j] = np.bincount(code[action == j], minlength=k)
