@@ -1,0 +1,375 @@
+"""Sweeps small enough to work out by hand: what is best, how sure that is, and what is said."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tests.small_logs import chain, log
+from toolkit.engine.replay import replay
+from toolkit.errors import DataError, DetourError, PolicyError
+from toolkit.evaluate.baselines import baselines
+from toolkit.evaluate.tradeoffs import sweep
+from toolkit.evaluate.tradeoffs.frontier import frontier
+from toolkit.evaluate.tradeoffs.points import AXES, ESTIMATES
+from toolkit.evaluate.tradeoffs.vary import Vary
+from toolkit.policy.model import Goals, Policy
+from toolkit.scenarios import Scenario
+from toolkit.schema import ErrorType
+
+SERVER = int(ErrorType.SERVER_ERROR)
+LIMIT = "chains.only.steps.0.timeout_s"
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Four requests; a costs 1, b 3, c 2 dollars per 1,000, and a and c are right half the time."""
+    return log(
+        [[1, 1, 0], [1, 1, 0], [0, 1, 1], [0, 1, 1]],
+        [[0.001, 0.003, 0.002]],
+        [[1.0, 3.0, 2.0]],
+    )
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """600 requests: a is cheap and now and then fails or is slow, b is better and dear."""
+    rng = np.random.default_rng(1)
+    hard = rng.random((600, 1))
+    return log(
+        (rng.random((600, 3)) > hard * [[1.0, 0.4, 0.7]]).astype(float),
+        rng.exponential([[0.001, 0.01, 0.004]], (600, 3)),
+        rng.exponential([[1.0, 2.0, 1.5]], (600, 3)),
+        np.where(rng.random((600, 3)) < [[0.1, 0.02, 0.05]], SERVER, 0),
+        category=[f"c{i % 3}" for i in range(600)],
+    )
+
+
+def alone(*models: str) -> list[Policy]:
+    """One policy for each model."""
+    return [Policy.single(model) for model in models]
+
+
+def test_what_nothing_beats_by_hand(three):
+    """The model c costs more than a and is no better; the hull of the others is a straight line."""
+    f = frontier(alone("a", "b", "c"), three)
+    assert [point.name for point in f.points] == ["a", "b", "c"]
+    assert f.frontier == (0, 1)
+    assert f.hull == (0, 1)
+    (cheap, dear) = f.worth
+    assert (cheap.point, cheap.from_usd, cheap.to_usd) == (0, 0, pytest.approx(2 / 50))
+    assert (dear.point, dear.to_usd) == (1, math.inf)
+    assert [(v.model, v.cost_usd_per_1k, v.quality) for v in f.zero_router] == [
+        ("a", pytest.approx(1), 0.5), ("b", pytest.approx(3), 1),
+    ]  # fmt: skip
+    assert f.aiq.policies.value.value == pytest.approx(0.75)
+    assert f.aiq.policies.by_max.value == pytest.approx(0.75 * 2 / 3)
+    # For nothing more than a, the oracle is right always: a on two requests, c on the others.
+    assert f.oracle.cost_usd_per_1k.value == pytest.approx(1.5)
+    assert f.oracle.quality.value == 1
+    assert f.aiq.oracle.value.value == pytest.approx((0.5 * 0.75 + 1.5) / 2)
+
+
+def test_policies_that_are_the_single_models_gain_nothing_over_mixing_them(noisy):
+    """The two curves are one, in every resample."""
+    gain = frontier(alone("a", "b"), noisy).aiq.gain
+    assert (gain.value, gain.low, gain.high) == pytest.approx((0, 0, 0), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        (("cost", "quality"), (0, 1)),
+        (("cost", "latency"), (0,)),
+        (("quality", "latency_mean_s"), (0, 1)),
+        (("errors", "cost"), (0,)),
+    ],
+)
+def test_axes_are_chosen(three, axes, expected):
+    """Lower is better but for quality; the first axis orders the result."""
+    f = frontier(alone("a", "b", "c"), three, axes=axes)
+    assert f.frontier == expected
+    assert all(axis in AXES for axis in f.axes)
+
+
+def test_every_point_has_the_estimates_of_its_summary(noisy):
+    """Many policies in one product, and each alone: the same numbers and ends."""
+    policy = chain("a", "b", goals={"quality": {"min": 0.6}, "latency_p95_s": {"max": 6}})
+    f = frontier(policy, noisy, [Vary(LIMIT, (0.5, 1, 2, 4))], seed=3)
+    assert len(f.points) == 5
+    for point in f.points:
+        s = replay(point.policy, noisy, 3).summary()
+        assert (point.requests, point.unobserved) == (s.requests, s.unobserved)
+        assert point.imputed_share == s.imputed_share
+        for name in ESTIMATES:
+            ours, theirs = vars(getattr(point, name)), vars(getattr(s, name))
+            assert ours == pytest.approx(theirs, rel=1e-5, nan_ok=True), name
+        assert [g.answer for g in point.goals] == [g.answer for g in s.goals]
+
+
+def test_the_parts_of_a_sweep_change_nothing(noisy, monkeypatch):
+    """Policies in memory one at a time, or all at once."""
+    vary = [Vary(LIMIT, (0.5, 1, 2, 4))]
+    whole = frontier(chain("a", "b"), noisy, vary).to_dict()
+    monkeypatch.setattr(sweep, "MOST_VALUES", 700)
+    parts = frontier(chain("a", "b"), noisy, vary).to_dict()
+    assert json.dumps(parts["points"])[:200] == json.dumps(whole["points"])[:200]
+    for one, other in zip(parts["points"], whole["points"], strict=True):
+        assert one["quality_ci95"] == pytest.approx(other["quality_ci95"], rel=1e-5)
+    assert parts["aiq"]["gain"] == pytest.approx(whole["aiq"]["gain"])
+    assert parts["aiq"]["gain_ci95"] == pytest.approx(whole["aiq"]["gain_ci95"], abs=1e-5)
+
+
+def test_estimates_are_over_the_rows_that_are_asked_for(noisy):
+    """All requests are replayed; only some count, also in what stands beside."""
+    rows = np.arange(0, 600, 3)
+    f = frontier(chain("a", "b"), noisy, [Vary(LIMIT, (0.5, 2))], rows=rows)
+    for point in f.points:
+        one = replay(point.policy, noisy)
+        assert point.requests == 200
+        assert point.quality.value == pytest.approx(one.quality[rows].mean())
+        assert point.latency_p95_s.value == pytest.approx(np.quantile(one.latency_s[rows], 0.95))
+    assert f.singles[2].quality.value == pytest.approx(noisy.quality[rows, 2].mean())
+    assert f.random_mix.quality.value == pytest.approx(noisy.quality[rows, :2].mean())
+    assert (f.requests, f.n) == (600, 200)
+    assert any("All 600 requests were replayed" in line for line in f.assumptions)
+
+
+def test_requests_that_do_not_count_still_fill_the_cache(noisy):
+    """The second half meets what the first half left there."""
+    rows = np.arange(300, 600)
+    policy = chain("a").with_value("cache", {"key": ["category"], "ttl_s": 1e6})
+    found = frontier(policy, noisy, rows=rows).points[0]
+    assert found.cost_usd_per_1k.value == pytest.approx(
+        1000 * replay(policy, noisy).cost_usd[rows].mean()
+    )
+    assert found.cost_usd_per_1k.value < 0.1
+
+
+def test_baselines_are_those_of_their_own(noisy):
+    """The same estimates as without a sweep."""
+    f = frontier(chain("a", "b"), noisy)
+    for ours, theirs in ((f.baselines, baselines(noisy)), (f.own, baselines(noisy, ["a", "b"]))):
+        assert [row.name for row in ours.rows] == [row.name for row in theirs.rows]
+        for one, other in zip(ours.rows, theirs.rows, strict=True):
+            for name in ("quality", "cost_usd_per_1k", "latency_mean_s", "error_rate"):
+                mine, their = vars(getattr(one, name)), vars(getattr(other, name))
+                assert mine == pytest.approx(their, rel=1e-5)
+    assert f.used == ("a", "b")
+
+
+def test_policies_that_end_alike_are_told(noisy):
+    """A limit that no call reaches changes nothing."""
+    f = frontier(chain("a", "b"), noisy, [Vary(LIMIT, (1, 1000, 2000))])
+    assert [point.same_as for point in f.points] == [None, None, 0, 0]
+    assert not {2, 3} & set(f.frontier)
+
+
+GOALS = {"quality": {"min": 0.7}, "cost_usd_per_1k": {"max": 2.5}}
+
+
+def test_the_cheapest_that_meets_the_goals(three):
+    """By value, and by its whole interval; the closest where there is none."""
+    policies = [chain("a", goals={"quality": {"min": 0.4}}), *alone("b", "c")]
+    f = frontier(policies, three)
+    assert [point.meets for point in f.points] == [True, True, True]
+    assert f.best.name == "policy"
+    assert f.surest.name == "b"
+    assert "The cheapest of 3 policies that meets the goals costs $1.00" in f.verdict
+    assert "Too close to its limit to be certain: quality." in f.verdict
+    assert "The cheapest that does with its whole interval costs $3.00" in f.verdict
+    hard = f.with_goals(Goals.model_validate(GOALS))
+    assert [point.meets for point in hard.points] == [False, False, False]
+    assert hard.best is None
+    assert hard.closest.name == "b"  # a fifth above its limit; a is more than a quarter short
+    assert hard.verdict.startswith("None of 3 policies meets all goals; the closest misses cost")
+    assert "None of the single models meets them." in hard.verdict
+    assert f.goals == policies[0].goals
+
+
+def test_a_single_model_that_is_enough_is_named(three):
+    """Whoever needs no policy is told so."""
+    f = frontier(chain("b", "a", goals={"quality": {"min": 0.9}}), three)
+    assert "The policy meets its goals: it costs $3.00" in f.verdict
+    assert "b alone costs $3.00" in f.verdict
+    other = frontier(chain("a", "c", goals={"quality": {"min": 0.9}}), three)
+    assert other.verdict.startswith("It misses quality")
+    assert "b alone costs $3.00" in other.verdict
+
+
+def test_without_goals_the_verdict_says_what_is_reached(noisy):
+    """No goal is made up."""
+    f = frontier(chain("b", "a"), noisy, [Vary(LIMIT, (0.5, 1, 2))])
+    assert f.points[0].meets is None
+    assert f.verdict.startswith("No goals are set. policy as it stands costs $")
+    assert "4 policies reach from $" in f.verdict
+
+
+def test_picking_the_best_of_many_is_said_to_flatter(noisy):
+    """In the verdict where one was picked, and always in what it rests on."""
+    hasty = chain("a", "b", goals={"quality": {"min": 0.1}}).with_value(LIMIT, 0.2)
+    f = frontier(hasty, noisy, [Vary(LIMIT, (0.5, 5))])
+    assert f.best.index
+    assert "`search` tunes on one half of the requests" in f.verdict
+    assert any("`search`" in line for line in f.assumptions)
+    assert not any("`search`" in line for line in frontier(chain("a"), noisy).assumptions)
+
+
+def test_an_unknown_goal_is_neither_met_nor_missed(three):
+    """A log without latencies cannot tell."""
+    blind = log([[1, 0], [1, 1]], 0.001, np.nan)
+    f = frontier(chain("a", goals={"latency_p95_s": {"max": 3}}), blind)
+    assert f.points[0].meets is None
+    assert "cannot be told: p95 latency was not measured" in f.verdict
+    assert f.best is None
+
+
+def test_without_costs_there_is_no_curve():
+    """NaN, not 0, and no frontier on an axis that nobody measured."""
+    f = frontier(alone("a", "b"), log([[1, 0], [0, 1], [1, 1]], np.nan))
+    assert (f.frontier, f.hull, f.zero_router, f.worth) == ((), (), (), ())
+    assert math.isnan(f.aiq.policies.value.value)
+    assert f.to_dict()["aiq"]["policies"]["aiq"] is None
+    assert math.isnan(f.points[0].arena_score)
+    assert frontier(alone("a", "b"), log([[1, 0]], np.nan), axes=("latency", "quality")).frontier
+
+
+def test_unobserved_requests_are_counted_and_left_out():
+    """Each policy is judged by what the log has of it, and this is said."""
+    seen = np.array([[True, False], [True, True], [True, True], [False, True]])
+    f = frontier(alone("a", "b"), log(np.eye(4)[:, :2], observed=seen))
+    assert [point.unobserved for point in f.points] == [1, 1]
+    assert f.points[0].quality.n == 3
+    assert any("Up to 25.0 % of the requests were not observed" in line for line in f.assumptions)
+    assert f.random_mix.quality.n == 2
+
+
+def test_in_a_scenario_the_single_models_meet_the_same_faults(noisy):
+    """An outage of the policy's first model is one of a, whoever asks; b alone goes on."""
+    down = {"outage": {}, "models": "primary", "at_s": 0, "for_s": 1000}
+    scenario = Scenario.model_validate({"scenario": "down", "faults": [down]})
+    f = frontier(chain("a", "b"), noisy, scenario=scenario)
+    a, b, c = f.singles
+    assert a.error_rate.value == 1
+    assert b.error_rate.value == pytest.approx((noisy.error[:, 1] > 0).mean())
+    assert c.quality.value == pytest.approx(noisy.quality[:, 2].mean())
+    expected = replay(chain("a", "b"), noisy, 0, scenario).summary()
+    assert f.points[0].cost_usd_per_1k.value == pytest.approx(expected.cost_usd_per_1k.value)
+    assert f.to_dict()["scenario"] == "down"
+    assert any("met the faults of down too" in line for line in f.assumptions)
+
+
+def test_rows_of_a_log_that_a_scenario_draws_from(noisy):
+    """A row counts with all its repeats."""
+    scenario = Scenario.model_validate(
+        {"scenario": "more", "arrivals": {"per_s": 10, "for_s": 200}}
+    )
+    f = frontier(chain("a"), noisy, rows=np.arange(300), scenario=scenario)
+    drawn = replay(chain("a"), noisy, 0, scenario)
+    half = drawn.arrivals.row < 300
+    assert f.n == half.sum()
+    assert f.points[0].quality.value == pytest.approx(drawn.quality[half].mean())
+
+
+def test_a_pair_names_models_of_the_policy_or_the_log(three):
+    """A cascade that asks both recovers the gap at its share of strong calls."""
+    half = log([[1, 1], [0, 1], [0, 1], [1, 1]], error=[[0, 0], [SERVER, 0], [SERVER, 0], [0, 0]])
+    policy = Policy.model_validate(chain("a", "b").to_data() | {"models": {"a": {}, "b": {}}})
+    f = frontier(policy, half, pair=("a", "b"))
+    assert f.points[0].strong_share == 0.5
+    assert f.pair.pgr == (1,)
+    assert (f.pair.apgr, f.pair.cpt50) == (pytest.approx(0.75), pytest.approx(0.25))
+    assert math.isnan(frontier(policy, half).points[0].strong_share)
+    same = frontier(policy, half, pair=("b", "b")).pair
+    assert math.isnan(same.apgr)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"axes": ("cost",)}, DataError, "axes: a trade-off needs two; got cost"),
+        ({"axes": ("cost", "speed")}, DataError, "no such axis; got 'speed'"),
+        ({"axes": ("cost", "cost_usd_per_1k")}, DataError, "a trade-off needs two"),
+        ({"pair": ("a", "z")}, DataError, "pair: there is no such model; got 'z'"),
+        ({"rows": np.array([4])}, DataError, "rows: there is no such request; got 4"),
+        ({"vary": ["chains.nope.steps=1"]}, PolicyError, "chains.nope"),
+        ({"vary": ["rubbish"]}, PolicyError, "must say what is varied"),
+    ],
+)
+def test_mistakes_are_told(three, options, error, message):
+    """What, where, what was given and what there is."""
+    with pytest.raises(error, match=message):
+        frontier(chain("a", "b"), three, **options)
+
+
+def test_several_policies_are_taken_as_they_are(three):
+    """Values are varied in one policy."""
+    with pytest.raises(DetourError, match="varied in one policy"):
+        frontier(alone("a", "b"), three, ["default=a,b"])
+    with pytest.raises(DetourError, match="needs a policy"):
+        frontier([], three)
+    with pytest.raises(PolicyError, match="no such model"):
+        frontier(alone("a", "z"), three)
+
+
+def test_progress_is_told_and_can_stop_it(three):
+    """Every policy and every single model is a step."""
+    told = []
+    frontier(chain("a"), three, [Vary(LIMIT, (1, 2))], progress=lambda *at: told.append(at))
+    assert told == [(i, 6) for i in range(1, 7)]
+
+    class StopError(Exception):
+        pass
+
+    def stop(done: int, of: int) -> None:
+        if done == 2:
+            raise StopError(of)
+
+    with pytest.raises(StopError, match="6"):
+        frontier(chain("a"), three, [Vary(LIMIT, (1, 2))], progress=stop)
+
+
+def test_the_dict_is_json_and_complete(noisy):
+    """The agreed keys, no NaN, and indices that fit."""
+    f = frontier(chain("a", "b"), noisy, [Vary(LIMIT, (0.5, 1, None))], pair=("a", "b"))
+    result = f.to_dict()
+    json.dumps(result, allow_nan=False)
+    assert {
+        "policy", "dataset", "dataset_digest", "policy_digest", "simulated", "seed", "requests",
+        "axes", "points", "frontier", "hull", "singles", "zero_router", "random_mix", "oracle",
+        "aiq", "pair", "worth", "assumptions",
+    } <= set(result)  # fmt: skip
+    for i, point in enumerate(result["points"]):
+        assert point["index"] == i
+        assert point["on_frontier"] == (i in result["frontier"])
+        assert point["on_hull"] == (i in result["hull"])
+        assert point["values"] == {LIMIT: f.points[i].values[LIMIT]}
+        assert point["policy_digest"] == f.points[i].policy.digest
+        assert {"mean", "p50", "p95", "p99"} == set(point["latency_s"])
+    assert [one["models"] for one in result["zero_router"]] == [["a"], ["b"]]
+
+
+def test_the_table_has_a_row_for_each_policy(noisy):
+    """What was varied, the estimates and their ends."""
+    f = frontier(chain("a", "b"), noisy, [Vary(LIMIT, (0.5, 1))])
+    table = f.to_pandas()
+    assert list(table.index) == [0, 1, 2]
+    assert list(table[LIMIT])[1:] == [0.5, 1]
+    assert (table.quality_low < table.quality).all()
+    assert list(table.index[table.on_frontier]) == sorted(f.frontier)
+
+
+def test_the_same_seed_gives_the_same_sweep(noisy):
+    """To the last digit."""
+    both = [frontier(chain("a", "b"), noisy, [Vary(LIMIT, (0.5, 1))], seed=5) for _ in range(2)]
+    assert json.dumps(both[0].to_dict()) == json.dumps(both[1].to_dict())
+
+
+def test_in_a_notebook_names_are_escaped(three):
+    """A policy's name is text."""
+    shown = frontier(chain("a", name="<b>x"), three)._repr_html_()
+    assert "&lt;b&gt;x" in shown
+    assert "<b>" not in shown
