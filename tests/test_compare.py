@@ -97,12 +97,16 @@ def test_the_verdict_names_what_differs_and_what_does_not(two_models):
     assert " per 1k [" in verdict
     assert "faster by" in verdict
     assert "less often in error by" in verdict
-    assert verdict.endswith("on 400 requests.")
+    assert verdict.endswith("not distinguishable on 400 requests; about 2,100 would decide it.")
     noise = log((np.random.default_rng(1).random((60, 2)) < 0.5).astype(float), latency_s=np.nan)
     verdict = compare(A, B, noise).verdict
-    assert verdict.startswith("b is not distinguishable from a: cost differs by $0.00 per 1k")
-    assert "quality differs by" in verdict
-    assert verdict.endswith("on 60 requests. Not measured under both: latency.")
+    assert verdict.startswith(
+        "b is not distinguishable from a on 60 requests: quality differs by +16.7 points ["
+    )
+    assert verdict.endswith(
+        "; about 160 would decide it; cost is the same; error rate is the same. "
+        "Not measured under both: latency."
+    )
 
 
 def test_a_policy_ends_like_itself():

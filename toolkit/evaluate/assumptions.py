@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate.circumstances import circumstances
+from toolkit.evaluate.differences import LEVEL, Paired
 from toolkit.evaluate.format import count, percent
 from toolkit.evaluate.intervals import Bootstrap, bootstrap_of
 from toolkit.schema import ErrorType, Status
@@ -77,6 +78,13 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
 
 def intervals_in_words(boot: Bootstrap) -> str:
     """How the intervals of a result were made."""
+    return (
+        f"{_method(boot)}; Wilson's for shares near 0 or 1, order statistics for latency "
+        "percentiles."
+    )
+
+
+def _method(boot: Bootstrap) -> str:
     resamples, units = boot.weights.shape
     by = boot.clustered_by
     what = "requests" if boot.row is None else "rows of the log"
@@ -87,20 +95,51 @@ def intervals_in_words(boot: Bootstrap) -> str:
         method += f" of {count(units)} groups of {'them' if by else what}, drawn at random"
     if by:
         method += f", so that those of one {by} count together"
-    return (
-        f"Intervals are 95 %: {method}; Wilson's for shares near 0 or 1, order statistics for "
-        "latency percentiles."
+    return f"Intervals are 95 %: {method}"
+
+
+def of_a_comparison(a: Replay, b: Replay, pairs: Paired) -> tuple[str, ...]:
+    """What the differences of two replays rest on."""
+    n, k = len(a.status), len(pairs.request)
+    if not k:
+        return ("No request was observed under both.",)
+    lines = [SIMULATED] if a.dataset.simulated else []
+    if a.scenario is not None:
+        lines.append(f"Both met the scenario {a.scenario.scenario}: its faults are injected.")
+    if k < n:
+        lines.append(
+            f"{count(n - k)} of {_requests(n)} {_are(n - k)} unobserved under one of them or both, "
+            "and left out."
+        )
+    for what, name in (
+        ("Quality", "quality"),
+        ("Cost", "cost_usd_per_1k"),
+        ("Latency", "latency_mean_s"),
+    ):
+        lines += _measured(what, pairs.a[name] + pairs.b[name], " under both")
+    shares = [float(r.imputed[pairs.request].mean()) for r in (a, b)]
+    if any(shares):
+        of_a, of_b = map(percent, shares)
+        lines.append(
+            f"{of_a} of requests under {a.policy.policy} and {of_b} under {b.policy.policy} rest "
+            "on an imputed attempt."
+        )
+    lines.append(f"{_method(pairs.boot)}, of the difference on each request.")
+    lines.append(
+        "What is said to differ on any of the four metrics would be seen in at most "
+        f"{percent(LEVEL)} of comparisons of equals (Holm's method)."
     )
+    return tuple(lines)
 
 
-def _measured(what: str, values: NDArray[np.float64]) -> list[str]:
+def _measured(what: str, values: NDArray[np.float64], where: str = "") -> list[str]:
     known = int((~np.isnan(values)).sum())
     if known == len(values):
         return []
     if not known:
-        return [f"{what} was not measured."]
+        return [f"{what} was not measured{where}."]
     share = percent(known / len(values))
-    return [f"{what} was measured on {share} of requests; its estimates are over these."]
+    return [f"{what} was measured{where} on {share} of requests; its estimates are over these."]
 
 
 def _graded_in_part(replay: Replay) -> list[str]:

@@ -1,51 +1,48 @@
-"""Is B really better than A? Paired differences on the same requests.
-
-Both policies meet the same requests, so what is compared is the difference on each one: much of
-what makes a request dear or hard cancels. Only requests that both observed count, and of those,
-for each metric, the ones that both measured.
-"""
+"""Is B really better than A? Two policies on the same requests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.replay import Replay, replay, replay_traffic
 from toolkit.errors import DataError
-from toolkit.evaluate import as_json
-from toolkit.evaluate.differences import METRICS, Difference, paired
-from toolkit.evaluate.format import (
-    count,
-    html_list,
-    html_table,
-    number,
-    percent,
-    points_interval,
-    seconds,
-    seconds_interval,
-    usd,
-    usd_interval,
-)
+from toolkit.evaluate.assumptions import of_a_comparison
+from toolkit.evaluate.differences import METRICS, Difference, Paired, paired
+from toolkit.evaluate.examples import Example, examples
+from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
-from toolkit.evaluate.verdict import verdict
+from toolkit.evaluate.slice_differences import (
+    SliceDifferences,
+    differences_to_dict,
+    slice_differences,
+)
+from toolkit.evaluate.verdict import MEASURES, verdict
 from toolkit.policy.model import Policy
 from toolkit.scenarios.aim import aim
+from toolkit.scenarios.model import Scenario
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from toolkit.logs.datasets import Dataset
-
 
 __all__ = ["METRICS", "Comparison", "Difference", "compare"]
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two policies on one dataset; every difference is B minus A."""
+    """Two policies on one dataset; every difference is B minus A.
+
+    Equals are called different on any of the four metrics in fewer than 3 % of cases: measured on
+    2,000 draws each of many kinds of equals, from 30 requests to 1,300.
+    """
 
     a: str
     b: str
@@ -67,33 +64,64 @@ class Comparison:
     """both end alike on every paired request"""
     clustered_by: str | None
     """the column of those that were drawn together for the intervals; None: each request alone"""
+    scenario: str | None
+    """under whose faults both were replayed"""
+    assumptions: tuple[str, ...]
+    replays: tuple[Replay, Replay] = field(repr=False)
+    """A and B"""
+    pairs: Paired = field(repr=False)
+    slices: tuple[SliceDifferences, ...] = ()
+    """by the columns that were asked for"""
 
     @property
     def verdict(self) -> str:
         """The comparison in one sentence."""
         return verdict(self)
 
+    @cached_property
+    def _by(self) -> dict[str, SliceDifferences]:
+        return {}
+
+    def by(self, column: str) -> SliceDifferences:
+        """The differences in each group of requests by one column.
+
+        Raises:
+            DataError: The dataset has no such column, or none that makes groups.
+        """
+        if column not in self._by:
+            self._by[column] = slice_differences(*self.replays, self.pairs, column)
+        return self._by[column]
+
+    def examples(self, most: int = 5) -> list[Example]:
+        """What happened to the requests that B wins most, then to those that it loses most."""
+        a, b = self.replays
+        return examples(a, b, [*self.winners[:most], *self.losers[:most]])
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values: each difference by name, and as ``NAME_a`` and ``NAME_b`` what it is of."""
-        named = {name: cast("Difference", getattr(self, name)) for name in METRICS}
-        sides = {
-            f"{name}_{side}": as_json.plain(getattr(d, side))
-            for name, d in named.items()
-            for side in ("a", "b")
-        }
         return {
             "a": self.a,
             "b": self.b,
             "dataset": self.dataset,
+            "dataset_digest": self.replays[0].dataset.digest,
             "simulated": self.simulated,
+            "scenario": self.scenario,
             "requests": self.requests,
             "paired": self.paired,
-            **as_json.estimates(named, nest_latency=False),
-            **sides,
+            "clustered_by": self.clustered_by,
+            **differences_to_dict({name: getattr(self, name) for name in METRICS}),
             "winners": len(self.winners),
             "losers": len(self.losers),
+            "slices": [part.to_dict() for part in self.slices],
             "verdict": self.verdict,
+            "assumptions": list(self.assumptions),
         }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per metric: value, low, high, n, share, a, b, p_adjusted and the like."""
+        import pandas as pd
+
+        return pd.DataFrame({name: vars(getattr(self, name)) for name in METRICS}).T
 
     def figure(self) -> go.Figure:
         """Draw the differences with their intervals."""
@@ -101,20 +129,37 @@ class Comparison:
 
         return comparison_figure(self)
 
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Each metric as people read it: name, A, B, difference, requests, whether it is chance."""
+        return [
+            (
+                measure.noun,
+                measure.value(d.a),
+                measure.value(d.b),
+                measure.interval(d, True),
+                count(d.n),
+                "–" if not d.n else _certainty(d),
+            )
+            for name, measure in MEASURES.items()
+            for d in [getattr(self, name)]
+        ]
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What the columns of ``rows`` are."""
+        return ("", self.a, self.b, "difference [95 %]", "n", "differs")
+
     def _repr_html_(self) -> str:
-        q, c, t, e = self.quality, self.cost_usd_per_1k, self.latency_mean_s, self.error_rate
-        table = html_table(
-            ("", self.a, self.b, "difference [95 %]", "requests"),
-            [
-                ("quality", number(q.a), number(q.b), points_interval(q), count(q.n)),
-                ("cost per 1k", usd(c.a), usd(c.b), usd_interval(c, sign=True), count(c.n)),
-                ("latency", seconds(t.a), seconds(t.b), seconds_interval(t, sign=True), count(t.n)),
-                ("errors", percent(e.a), percent(e.b), points_interval(e), count(e.n)),
-            ],
-            caption=f"{self.b} against {self.a} on {self.dataset}"
-            + (" (simulated data)" if self.simulated else ""),
-        )
-        return f"<div>{table}{html_list([self.verdict])}</div>"
+        title = f"{self.b} against {self.a} on {self.dataset}"
+        title += " (simulated data)" if self.simulated else ""
+        slices = "".join(part._repr_html_() for part in self.slices)
+        notes = html_list([self.verdict, *self.assumptions])
+        return f"<div>{html_table(self.head, self.rows, title)}{slices}{notes}</div>"
+
+
+def _certainty(d: Difference) -> str:
+    return "same" if not d.changed else "yes" if d.distinguishable else "not surely"
 
 
 def compare(
@@ -123,24 +168,27 @@ def compare(
     dataset: Dataset | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    *,
+    scenario: Scenario | None = None,
+    by: Sequence[str] = (),
 ) -> Comparison:
     """Compare two policies, or two replays of one dataset, request by request.
 
-    ``dataset`` and ``seed`` serve to replay what is given as a policy. Raises ``DataError`` where
-    the two were not replayed on the same data.
+    ``dataset``, ``seed`` and ``scenario`` serve to replay what is given as a policy; ``by`` names
+    columns of the requests for which the differences in each group are wanted, too.
+
+    Raises:
+        DataError: The two were not replayed on the same requests under the same scenario, or the
+            dataset has no such column.
     """
-    a, b = _replayed(a, b, dataset, seed), _replayed(b, a, dataset, seed)
-    if a.dataset is not b.dataset and (
-        not a.dataset.digest or a.dataset.digest != b.dataset.digest
-    ):
-        raise DataError(
-            f"a comparison needs one dataset; got a replay on {a.dataset.name!r} and one on "
-            f"{b.dataset.name!r} whose content differs: replay both policies on the same one"
-        )
+    a, b = _replayed(a, b, dataset, seed, scenario), _replayed(b, a, dataset, seed, scenario)
+    _refuse_apart(a, b)
     boot = bootstrap_of(a.arrivals, resamples, seed)
     pairs = paired(a, b, boot)
     gain = pairs.b["quality"] - pairs.a["quality"]
     up, down = np.flatnonzero(gain > 0), np.flatnonzero(gain < 0)
+    slices = tuple(slice_differences(a, b, pairs, column) for column in by)
+    overall = pairs.overall()
     return Comparison(
         a=a.policy.policy,
         b=b.policy.policy,
@@ -148,16 +196,28 @@ def compare(
         simulated=a.dataset.simulated,
         requests=len(a.status),
         paired=len(pairs.request),
-        **pairs.overall(),
+        quality=overall["quality"],
+        cost_usd_per_1k=overall["cost_usd_per_1k"],
+        latency_mean_s=overall["latency_mean_s"],
+        error_rate=overall["error_rate"],
         winners=pairs.request[up[np.argsort(-gain[up], kind="stable")]],
         losers=pairs.request[down[np.argsort(gain[down], kind="stable")]],
         identical=pairs.identical,
         clustered_by=boot.clustered_by,
+        scenario=a.scenario.scenario if a.scenario else None,
+        assumptions=of_a_comparison(a, b, pairs),
+        replays=(a, b),
+        pairs=pairs,
+        slices=slices,
     )
 
 
 def _replayed(
-    one: Replay | Policy, other: Replay | Policy, dataset: Dataset | None, seed: int
+    one: Replay | Policy,
+    other: Replay | Policy,
+    dataset: Dataset | None,
+    seed: int,
+    scenario: Scenario | None,
 ) -> Replay:
     if isinstance(one, Replay):
         return one
@@ -166,4 +226,29 @@ def _replayed(
         return replay_traffic(one, other.arrivals, faults, seed, other.scenario)
     if dataset is None:
         raise DataError("policies are compared on a dataset: give one, or two replays")
-    return replay(one, dataset, seed)
+    return replay(one, dataset, seed, scenario)
+
+
+def _refuse_apart(a: Replay, b: Replay) -> None:
+    """Raise DataError where the two did not meet the same requests in the same circumstances."""
+    if a.scenario != b.scenario:
+        one, other = (
+            f"the scenario {r.scenario.scenario!r}" if r.scenario else "no scenario" for r in (a, b)
+        )
+        if one == other:
+            one, other = f"{one} as it is", "one of the same name that says something else"
+        raise DataError(
+            f"a comparison needs one scenario; got a replay of {a.policy.policy!r} under {one} and "
+            f"one of {b.policy.policy!r} under {other}: replay both policies under the same one"
+        )
+    if a.dataset is b.dataset or (a.dataset.digest and a.dataset.digest == b.dataset.digest):
+        return
+    if a.arrivals.drawn and b.arrivals.drawn and a.seed != b.seed:
+        raise DataError(
+            "a comparison needs the same requests; those that fill the scenario's arrivals were "
+            f"drawn with seed {a.seed} and with seed {b.seed}: replay both with one seed"
+        )
+    raise DataError(
+        f"a comparison needs one dataset; got a replay on {a.dataset.name!r} and one on "
+        f"{b.dataset.name!r} whose content differs: replay both policies on the same one"
+    )

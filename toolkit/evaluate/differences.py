@@ -42,8 +42,6 @@ FRACTIONS = frozenset({"quality", "error_rate"})
 LEVEL = 0.025
 """Chance with which equals may be called different on any of the metrics."""
 POWER = 0.8
-MOST_NEEDED = 10_000_000
-"""More requests than this are not counted."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +136,11 @@ def paired(a: Replay, b: Replay, boot: Bootstrap) -> Paired:
 
 
 def together(found: Mapping[str, Difference], requests: int) -> dict[str, Difference]:
-    """The same differences, judged together by Holm's method, and how many more would decide."""
-    adjusted = holm([d.p for d in found.values()])
+    """The same differences, judged together by Holm's method, and how many more would decide.
+
+    A metric that is the same on every request is no chance to be wrong, and does not count.
+    """
+    adjusted = holm([d.p if d.changed else math.nan for d in found.values()])
     family = int(np.count_nonzero(~np.isnan(adjusted)))
     return {
         name: replace(
@@ -182,6 +183,8 @@ def _difference(
         if fraction and units < 2 * FEW:
             free = len(gain) if of_known is None else worth(gain, of_known)
             low, high = _few(gain, free)
+    if fraction:
+        low, high = max(low, -1.0), min(high, 1.0)
     mean_a, mean_b = (float(side.mean()) if len(gain) else math.nan for side in (a, b))
     d = Difference(estimate.value, low, high, estimate.n, estimate.share, mean_a, mean_b, apart)
     return replace(d, p=p_value(d))
