@@ -7,7 +7,7 @@ search begins and what its changes are held against.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from toolkit.engine.replay import Replay
 from toolkit.errors import DataError
 from toolkit.evaluate.compare import Comparison, compare
 from toolkit.evaluate.goals import GoalResult, judge_all, limited
+from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.relative import relative
 from toolkit.evaluate.search import choose, trying
 from toolkit.evaluate.search.part import part, rows_of
@@ -26,7 +27,7 @@ from toolkit.evaluate.search.reasons import changes
 from toolkit.evaluate.search.result import Candidate, Search, Side
 from toolkit.evaluate.search.space import space
 from toolkit.evaluate.search.split import Split, split
-from toolkit.evaluate.search.trials import Trial, Trials
+from toolkit.evaluate.search.trials import Trial, Trials, estimates
 from toolkit.evaluate.summary import ESTIMATES, Summary, summarize
 from toolkit.policy.model import Goal, Goals, Policy
 from toolkit.policy.written import MAX_NAME
@@ -185,11 +186,11 @@ class _Judge:
     def sure(self, trial: Trial) -> bool:
         """Whether all goals are met with their whole interval where it was tuned."""
         tuned = self.parts(self.trials.space.with_changes(trial.changes))[0]
-        return all(goal.met and goal.certain for goal in self._goals(tuned, 0, summarize(tuned)))
+        return all(goal.met and goal.certain for goal in self._goals(tuned, 0, estimates(tuned)))
 
     def candidate(self, kind: choose.Kind, trial: Trial) -> Candidate:
         """A chosen trial as a policy with its numbers and reasons."""
-        policy = self._named(kind, trial)
+        policy = self._final(kind, trial)
         parts = self.parts(policy)
         whole = self.trials.space
 
@@ -211,7 +212,7 @@ class _Judge:
             against_single=compare(self._best_single[1], parts[1]),
         )
 
-    def _named(self, kind: str, trial: Trial) -> Policy:
+    def _final(self, kind: str, trial: Trial) -> Policy:
         first = self.trials.space.policy
         end = f"-{kind}"
         about = f"{PER_POLICY[kind]}, from {first.policy} on {self.trials.arrivals.dataset.name}."
@@ -229,15 +230,20 @@ class _Judge:
             policy,
             tuned,
             held_out,
-            self._goals(parts[0], 0, tuned),
-            self._goals(parts[1], 1, held_out),
+            self._goals(parts[0], 0, _named(tuned)),
+            self._goals(parts[1], 1, _named(held_out)),
         )
 
-    def _goals(self, one: Replay, half: int, summary: Summary) -> tuple[GoalResult, ...]:
+    def _goals(
+        self, one: Replay, half: int, known: Mapping[str, Estimate]
+    ) -> tuple[GoalResult, ...]:
         goals = self.trials.goals
-        estimates = {name: getattr(summary, name) for name in ESTIMATES}
         against = [(name, kind) for name, kind in limited(goals) if kind != "value"]
         if not against:
-            return judge_all(goals, estimates)
+            return judge_all(goals, known)
         held = relative(self._first[half], one, against, seed=one.seed)
-        return judge_all(goals, estimates, held.changes, held.ratios)
+        return judge_all(goals, known, held.changes, held.ratios)
+
+
+def _named(summary: Summary) -> dict[str, Estimate]:
+    return {name: getattr(summary, name) for name in ESTIMATES}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from toolkit.logs.dataset import Dataset
 
 Params: TypeAlias = dict[str, int | float]
-"""Of each place, the number or the index of the choice; ``PATH?`` is 0 where it stays unset."""
+"""Of each place, the number, or the index of the choice. Of one that is not set as it stands, a
+number from 0 to 1: below one half it stays so, above it is as far into the range."""
 
-UNSET = "?"
 SAME = 0.005
 """A number this near to the current one, as a ratio, is left as it is."""
 MOST_CHANGES = 4
@@ -44,68 +44,56 @@ class Space:
     @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """What each parameter is drawn from."""
-        from optuna.distributions import FloatDistribution, IntDistribution
+        from optuna.distributions import (
+            CategoricalDistribution,
+            FloatDistribution,
+            IntDistribution,
+        )
 
         found: dict[str, BaseDistribution] = {}
         for one in self.places:
             if one.kind == "choice":
-                found[one.path] = _index(len(one.choices))
-                continue
-            if one.current is None:
-                found[one.path + UNSET] = _index(2)
-            if one.kind == "integer":
+                found[one.path] = CategoricalDistribution(range(len(one.choices)))
+            elif one.current is None:
+                found[one.path] = FloatDistribution(0.0, 1.0)
+            elif one.kind == "integer":
                 found[one.path] = IntDistribution(int(one.low), int(one.high), log=one.log)
             else:
                 found[one.path] = FloatDistribution(one.low, one.high, log=one.log)
         return found
 
-    @property
-    def start(self) -> Params:
-        """The policy as it stands."""
-        params: Params = {}
+    def params(self, changes: Mapping[str, Value]) -> Params:
+        """The policy with these changes, as parameters."""
+        found: Params = {}
         for one in self.places:
+            value = changes.get(one.path, one.current)
             if one.kind == "choice":
-                params[one.path] = one.choices.index(one.current)
-            elif one.current is None:
-                params[one.path + UNSET], params[one.path] = 0, _middle(one)
+                found[one.path] = one.choices.index(value)
+            elif one.current is not None:
+                found[one.path] = cast("float", value)
             else:
-                params[one.path] = one.current  # type: ignore[assignment]
-        return params
-
-    def neighbour(self, rng: np.random.Generator) -> Params:
-        """The policy as it stands but for a few places."""
-        params = self.start
-        most = min(MOST_CHANGES, len(self.places))
-        for i in rng.choice(len(self.places), rng.integers(1, most + 1), replace=False):
-            one, u = self.places[i], float(rng.random())
-            if one.kind == "choice":
-                params[one.path] = int(u * len(one.choices))
-                continue
-            low, high = np.log([one.low, one.high]) if one.log else (one.low, one.high)
-            at = float(low + u * (high - low))
-            at = min(max(float(np.exp(at)) if one.log else at, one.low), one.high)
-            params[one.path] = round(at) if one.kind == "integer" else at
-            if one.current is None:
-                params[one.path + UNSET] = 1
-        return params
+                found[one.path] = 0.25 if value is None else _far(one, cast("float", value))
+        return found
 
     def changes(self, params: Mapping[str, int | float]) -> dict[str, Value]:
         """What differs from the policy as it stands: path → value."""
         found: dict[str, Value] = {}
         for one in self.places:
-            drawn = params[one.path]
-            value: Value
-            if one.kind == "choice":
-                value = one.choices[int(drawn)]
-                if value != one.current:
-                    found[one.path] = value
-                continue
-            if one.current is None and not params[one.path + UNSET]:
-                continue
-            value = int(drawn) if one.kind == "integer" else tidy(drawn)
+            value = _value(one, params[one.path])
             if not _same(value, one.current):
                 found[one.path] = value
         return found
+
+    def neighbour(self, rng: np.random.Generator) -> dict[str, Value]:
+        """Changes in a few places."""
+        most = min(MOST_CHANGES, len(self.places))
+        some = rng.choice(len(self.places), rng.integers(1, most + 1), replace=False)
+        return {self.places[i].path: self._any(self.places[i], rng) for i in some.tolist()}
+
+    def _any(self, one: Tunable, rng: np.random.Generator) -> Value:
+        if one.kind == "choice":
+            return one.choices[int(rng.integers(len(one.choices)))]
+        return _at(one, float(rng.random()))
 
     def with_changes(self, changes: Mapping[str, Value]) -> Policy:
         """The policy with these values.
@@ -141,10 +129,23 @@ def space(
     wanted = [
         one
         for one in found
-        if (any(_under(one, path) for path in only) if only else one.group != "protection")
+        if (any(_under(one, path) for path in only) if only else _worth_it(one, policy))
         and not any(_under(one, path) for path in fixed)
     ]
     return Space(policy, tuple(_with_room(one, wanted) for one in wanted))
+
+
+def _worth_it(one: Tunable, policy: Policy) -> bool:
+    """Whether a place is searched that nobody named.
+
+    Where each chain serves one rule, sending the rule elsewhere is the same as asking other models
+    in its chain, and harder to read.
+    """
+    if one.group == "protection":
+        return False
+    leads = [policy.default, *(name for route in policy.routes for name, _ in route.shares)]
+    own = len(set(leads)) == len(leads) and len(policy.models) > 1
+    return not (own and (one.path == "default" or one.path.endswith(".use")))
 
 
 def _paths(places: Sequence[Tunable]) -> list[str]:
@@ -171,12 +172,23 @@ def _same(value: Value, current: Value) -> bool:
     return value == current
 
 
-def _middle(one: Tunable) -> float | int:
-    middle = (one.low * one.high) ** 0.5 if one.log else (one.low + one.high) / 2
-    return round(middle) if one.kind == "integer" else middle
+def _value(one: Tunable, drawn: float) -> Value:
+    if one.kind == "choice":
+        return one.choices[int(drawn)]
+    if one.current is None:
+        return None if drawn < 0.5 else _at(one, 2 * drawn - 1)
+    return int(drawn) if one.kind == "integer" else tidy(drawn)
 
 
-def _index(choices: int) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution
+def _at(one: Tunable, far: float) -> Value:
+    """The number at a share of the range."""
+    low, high = one.low, one.high
+    value = low * (high / low) ** far if one.log else low + far * (high - low)
+    return round(value) if one.kind == "integer" else min(max(tidy(value), low), high)
 
-    return CategoricalDistribution(range(choices))
+
+def _far(one: Tunable, value: float) -> float:
+    """The parameter of a number of a place that is not set as it stands."""
+    low, high = one.low, one.high
+    far = np.log(value / low) / np.log(high / low) if one.log else (value - low) / (high - low)
+    return float(np.clip((1 + far) / 2, 0.5, 1))

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from toolkit.engine.replay import Replay, replay_traffic
 from toolkit.errors import PolicyError
 from toolkit.evaluate.goals import LIMITS, limited
+from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap_of
+from toolkit.evaluate.quantiles import quantiles
 from toolkit.evaluate.search.space import Space
 from toolkit.evaluate.search.tunables import Value
 from toolkit.policy.model import Goals, Policy
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
     from toolkit.scenarios.arrivals import Traffic
 
 QUANTILES = {"latency_p50_s": 0.5, "latency_p95_s": 0.95, "latency_p99_s": 0.99}
+MEANS = (
+    "quality",
+    "cost_usd_per_1k",
+    "latency_mean_s",
+    "error_rate",
+    "degraded_rate",
+    "fallback_rate",
+)
 SHARES = ("quality", "error_rate", "fallback_rate", "degraded_rate")
 SHARE_UNIT = 0.05
 """A miss of this many of a share is as bad as a miss of the whole limit of another goal."""
@@ -142,6 +152,24 @@ def measured(replay: Replay, rows: NDArray[np.intp], goals: Goals) -> dict[str, 
         if getattr(goals, name) is not None:
             found[name] = float(np.quantile(known, level)) if len(known) else math.nan
     return found
+
+
+def estimates(replay: Replay) -> dict[str, Estimate]:
+    """What goals may limit, with intervals, of all requests of a replay."""
+    seen = np.flatnonzero(replay.status != Status.UNOBSERVED)
+    status, latency = replay.status[seen], replay.latency_s[seen]
+    boot = bootstrap_of(replay.arrivals, RESAMPLES, replay.seed)
+    means = Rows(boot, seen, np.zeros(len(seen), np.int8), 1).means(
+        Metric(replay.quality[seen], fraction=True),
+        Metric(1000 * replay.cost_usd[seen]),
+        Metric(latency),
+        Metric((status == Status.ERROR).astype(float), fraction=True),
+        Metric((status == Status.DEGRADED).astype(float), fraction=True),
+        Metric(replay.fallback[seen].astype(float), fraction=True),
+    )
+    found = dict(zip(MEANS, (one for (one,) in means), strict=True))
+    levels = quantiles(latency, tuple(QUANTILES.values()), boot.rows_of(seen))
+    return found | dict(zip(QUANTILES, levels, strict=True))
 
 
 def _mean(values: NDArray[np.generic]) -> float:

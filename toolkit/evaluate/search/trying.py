@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 
+from toolkit.evaluate.search import begin
+from toolkit.evaluate.search.space import Space
 from toolkit.evaluate.search.trials import Trials
 
 Ending = Literal["budget", "trials", "exhausted", "interrupted"]
 
 POPULATION = 50
+ROUNDS = 4
+"""How often all places are moved, each alone and then together, before NSGA-II takes over."""
 STALE = 1_000
 """Trials in a row without a new policy after which there is nothing left to try."""
 TICKS = 1_000
@@ -61,14 +65,13 @@ def _tried(trials: Trials) -> Iterator[bool]:
     import optuna
     from optuna.trial import TrialState
 
-    space = trials.space
+    space = yield from _climbed(trials)
     rng = np.random.default_rng([trials.seed, len(space.places)])
     with _quiet():
         sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=trials.seed)
         study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
-    study.enqueue_trial(space.start)
-    for _ in range(POPULATION - 1):
-        study.enqueue_trial(space.neighbour(rng))
+    for begun in begin.population(space, list(trials.found.values()), POPULATION, rng):
+        study.enqueue_trial(space.params(begun))
     while True:
         known = len(trials.found)
         asked = study.ask(space.distributions)
@@ -79,6 +82,29 @@ def _tried(trials: Trials) -> Iterator[bool]:
             asked.set_constraint("goals", found.miss)
             study.tell(asked, (found.price, -found.quality))
         yield len(trials.found) > known
+
+
+def _climbed(trials: Trials) -> Generator[bool, None, Space]:
+    """Move every place alone, then all together, and again around the best of these."""
+    space, centre = trials.space, trials.first
+    for i in range(ROUNDS):
+        alone = []
+        for path, value in begin.moves(space, centre.changes):
+            known = len(trials.found)
+            found = trials.run(begin.moved(centre.changes, space, {path: value}))
+            alone += [(path, value, found)] if found is not None else []
+            yield len(trials.found) > known
+        if i == 0:
+            space = begin.without_idle(space, centre, alone)
+        for liked in begin.together(centre, alone):
+            known = len(trials.found)
+            trials.run(begin.moved(centre.changes, trials.space, liked))
+            yield len(trials.found) > known
+        best = begin.nearest(list(trials.found.values()))
+        if best is centre:
+            break
+        centre = best
+    return space
 
 
 @contextmanager
