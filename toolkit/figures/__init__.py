@@ -14,6 +14,7 @@ from toolkit.figures.goodput import goodput_figure
 from toolkit.figures.intervals import comparison_figure, summary_figure
 from toolkit.figures.latency import latency_figure
 from toolkit.figures.pulse import pulse_figure
+from toolkit.figures.report import report
 from toolkit.figures.timeline import timeline_figure
 from toolkit.figures.tradeoffs import tradeoffs_figure
 from toolkit.figures.waterfall import waterfall_figure
@@ -35,6 +36,7 @@ __all__ = [
     "policy_figure",
     "pulse_figure",
     "replay_figure",
+    "report",
     "summary_figure",
     "timeline_figure",
     "tradeoffs_figure",

@@ -379,16 +379,17 @@ def _good_enough(
         line={"color": theme.GOAL, "width": 1, "dash": "dot"},
         layer="below",
     )
-    inside = scales[0].at(left) < 1 and scales[0].at(right) > 0
-    inside = inside and scales[1].at(bottom) < 1 and scales[1].at(top) > 0
+    near, far = (min(max(scales[0].at(end), 0.0), 1.0) for end in (left, right))
+    inside = near < far and scales[1].at(bottom) < 1 and scales[1].at(top) > 0
+    late = inside and near > 0.7
     fig.add_annotation(
         text="good enough" if inside else "good enough is outside of this picture",
         showarrow=False,
         xref="x domain",
         yref="y domain",
-        x=min(max(scales[0].at(left), 0.0), 0.7) + 0.01 if inside else 0.01,
-        y=min(max(scales[1].at(top), 0.1), 1.0) - 0.01 if inside else 0.99,
-        xanchor="left",
+        x=far if late else near if inside else 0.0,
+        y=min(max(scales[1].at(top), 0.1), 1.0) if inside else 1.0,
+        xanchor="right" if late else "left",
         yanchor="top",
         font={"color": theme.GOAL, "size": 12},
     )

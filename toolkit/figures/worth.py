@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from toolkit.evaluate.format import quality_interval, usd_interval
+from toolkit.evaluate.format import number, usd_per_1k
 from toolkit.figures import theme
 from toolkit.figures.axes import DECADES
 from toolkit.figures.tradeoff_words import point_words, short_name
@@ -37,6 +37,7 @@ def worth_figure(frontier: Frontier, height: int | None = None) -> go.Figure:
             y=theme.rows(fig, [short_name(point) for point in points], 18),
             x=[end - start for start, end in zip(starts, ends, strict=True)],
             base=starts,
+            width=0.36,
             orientation="h",
             marker={"color": theme.faded(theme.POLICY, 0.75)},
             customdata=[
@@ -48,20 +49,18 @@ def worth_figure(frontier: Frontier, height: int | None = None) -> go.Figure:
         )
     )
     for point, place in zip(points, fig.data[0].y, strict=True):
-        words = (
-            f"{usd_interval(point.cost_usd_per_1k)} /1k, quality {quality_interval(point.quality)}"
-        )
+        cost, quality = usd_per_1k(point.cost_usd_per_1k.value), number(point.quality.value)
         fig.add_annotation(
-            text=theme.plain(words),
+            text=theme.plain(f"{cost}, quality {quality}"),
             xref="x domain",
             x=0.005,
             y=place,
-            yshift=17,
+            yshift=16,
             xanchor="left",
             showarrow=False,
             font={"size": 12},
         )
-    fig.update_layout(margin={"t": 8}, bargap=0.6)
+    fig.update_layout(margin={"t": 8})
     fig.update_xaxes(
         title={"text": "worth of a point of quality (0.01), USD per 1k", "font": {"size": 13}},
         type="log" if log else "linear",

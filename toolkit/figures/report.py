@@ -1,0 +1,195 @@
+"""A trade-off on one page, to send or to print: one file that asks nothing of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from toolkit.evaluate.format import (
+    count,
+    html_list,
+    html_table,
+    number,
+    percent,
+    percent_interval,
+    points_interval,
+    quality_interval,
+    seconds,
+    seconds_interval,
+    usd,
+    usd_interval,
+)
+from toolkit.figures import theme
+from toolkit.figures.report_page import cells, page, text
+from toolkit.figures.tradeoff_words import short_name
+from toolkit.figures.tradeoffs import tradeoffs_figure
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.baselines import Baseline
+    from toolkit.evaluate.compare import Comparison
+    from toolkit.evaluate.summary import Summary
+    from toolkit.evaluate.tradeoffs.points import Point
+    from toolkit.evaluate.tradeoffs.result import Frontier
+
+QUESTION = "What is the cheapest way to be good enough?"
+MOST_ROWS = 12
+"""Policies of the frontier in the table."""
+
+
+def report(
+    frontier: Frontier,
+    comparison: Comparison | None = None,
+    summary: Summary | None = None,
+    point: int | None = None,
+    on: date | None = None,
+) -> str:
+    """A sweep as one HTML page: question, verdict, picture, table, assumptions, chosen policy.
+
+    ``point`` is the index of the chosen policy (None: the cheapest that meets the goals, else the
+    one as it stands); ``comparison`` and ``summary`` are of it. ``on`` is the date that it bears.
+    """
+    chosen = frontier.points[point] if point is not None else frontier.best or frontier.points[0]
+    colours = theme.colours([single.name for single in frontier.singles], frontier.used)
+    drawn = tradeoffs_figure(frontier, colours=colours, picked=chosen.index, height=380)
+    parts = [
+        _head(frontier),
+        '<div class="figure" id="figure"></div>',
+        _table(frontier, chosen),
+        _areas(frontier),
+        _compared(comparison),
+        _goals(summary, chosen),
+        f"<h2>What it rests on</h2>{html_list(_assumptions(frontier, summary))}",
+        _policy(chosen),
+        _foot(frontier, chosen, on),
+    ]
+    return page(f"{QUESTION} {frontier.policy}", "\n".join(filter(None, parts)), drawn)
+
+
+def _head(f: Frontier) -> str:
+    badge = '<div class="badge">Simulated data</div>' if f.simulated else ""
+    return (
+        f"{badge}<h1>{QUESTION}</h1>"
+        f'<p class="verdict">{text(f.verdict)}</p>'
+        f'<p class="faint">Policy <b>{text(f.policy)}</b> on dataset <b>{text(f.dataset)}</b>'
+        f"{' (simulated data)' if f.simulated else ''}: {count(len(f.points))} policies, "
+        f"{count(f.n)} of {count(f.requests)} requests"
+        f"{text(f', scenario {f.scenario}') if f.scenario else ''}. "
+        "Brackets are 95 % intervals.</p>"
+    )
+
+
+def _table(f: Frontier, chosen: Point) -> str:
+    worth = {one.point: str(one) for one in f.worth} if len(f.worth) > 1 else {}
+    rows = []
+    for p in _shown(f, chosen):
+        marks = ["chosen"] if p is chosen else []
+        marks += ["as it stands"] if not p.index and f.paths else []
+        if p.index in worth:
+            marks.append(f"best {worth[p.index]}")
+        rows.append((short_name(p), ", ".join(marks), *_numbers(p)))
+    named = {vertex.model for vertex in f.zero_router_all} | set(f.used)
+    rows += [(p.name, "alone", *_numbers(p)) for p in f.singles if p.name in named]
+    mixes = (f.random_mix, f.oracle) if len(f.used) > 1 else ()
+    rows += [(row.name, "of the policy's models", *_numbers(row)) for row in mixes]
+    head = ("", "cost per 1k", "quality", "mean latency", "errors")
+    lines = [f"{count(len(f.frontier))} policies that no other beats, and baselines."]
+    if f.paths:
+        lines.append(f"Varied, in this order: {' · '.join(f.paths)}.")
+    if worth:
+        lines.append("A point is 0.01 of quality on 1,000 requests.")
+    return f'<h2>In numbers</h2><p class="faint">{text(" ".join(lines))}</p>{cells(head, rows)}'
+
+
+def _shown(f: Frontier, chosen: Point) -> Sequence[Point]:
+    """What no other beats, not too many of them; the chosen policy and the one as it stands."""
+    step = -(-len(f.frontier) // MOST_ROWS)
+    some = {*f.frontier[::step], *f.hull, 0, chosen.index}
+    return sorted((f.points[i] for i in some), key=lambda p: p.cost_usd_per_1k.value)
+
+
+def _numbers(row: Point | Baseline) -> tuple[str, ...]:
+    return (
+        usd_interval(row.cost_usd_per_1k),
+        quality_interval(row.quality),
+        seconds_interval(row.latency_mean_s),
+        percent_interval(row.error_rate),
+    )
+
+
+def _areas(f: Frontier) -> str:
+    a = f.aiq
+    if not a.policies.value.n or a.policies.value.value != a.policies.value.value:
+        return ""
+    lines = (
+        f"Mean quality over {usd(a.low_cost)} to {usd(a.high_cost)} per 1k (AIQ): policies "
+        f"{quality_interval(a.policies.value)}, single models mixed at random "
+        f"{quality_interval(a.zero_router.value)}, oracle {quality_interval(a.oracle.value)}; "
+        f"gain of the policies over the mix {quality_interval(a.gain)}."
+    )
+    return f"<p>{text(lines)}</p>"
+
+
+def _compared(c: Comparison | None) -> str:
+    if c is None:
+        return ""
+    rows = [
+        ("quality", "", number(c.quality.a), number(c.quality.b), points_interval(c.quality)),
+        (
+            "cost per 1k",
+            "",
+            usd(c.cost_usd_per_1k.a),
+            usd(c.cost_usd_per_1k.b),
+            usd_interval(c.cost_usd_per_1k, sign=True),
+        ),
+        (
+            "mean latency",
+            "",
+            seconds(c.latency_mean_s.a),
+            seconds(c.latency_mean_s.b),
+            seconds_interval(c.latency_mean_s, sign=True),
+        ),
+        (
+            "errors",
+            "",
+            percent(c.error_rate.a),
+            percent(c.error_rate.b),
+            points_interval(c.error_rate),
+        ),
+    ]
+    table = cells(("", f"A: {c.a}", f"B: {c.b}", "B minus A"), rows)
+    on = f"On the same {count(c.paired)} of {count(c.requests)} requests."
+    return (
+        f"<h2>The chosen policy, B, against {text(c.a)}, A</h2>"
+        f'<p>{text(c.verdict)}</p><p class="faint">{on}</p>{table}'
+    )
+
+
+def _goals(summary: Summary | None, chosen: Point) -> str:
+    goals = summary.goals if summary is not None else chosen.goals
+    if not goals:
+        return ""
+    rows = [(goal.label, goal.measured, goal.limit, goal.answer) for goal in goals]
+    table = html_table(("goal", "measured", "limit", "met"), rows)
+    return f'<h2>Goals of the chosen policy</h2><div class="wide">{table}</div>'
+
+
+def _assumptions(f: Frontier, summary: Summary | None) -> Sequence[str]:
+    return tuple(dict.fromkeys((*f.assumptions, *(summary.assumptions if summary else ()))))
+
+
+def _policy(chosen: Point) -> str:
+    written = text(chosen.policy.to_yaml())
+    return f"<h2>The chosen policy: {text(chosen.name)}</h2><pre>{written}</pre>"
+
+
+def _foot(f: Frontier, chosen: Point, on: date | None) -> str:
+    from toolkit import __version__
+
+    day = on or datetime.now(UTC).date()
+    lines = (
+        f"Dataset {f.dataset}, digest {f.dataset_digest}",
+        f"Policy {chosen.policy.policy}, digest {chosen.digest}",
+        f"Seed {f.seed}. Made on {day.isoformat()} with Detour {__version__}.",
+    )
+    return f'<p class="faint">{"<br>".join(map(text, lines))}</p>'
