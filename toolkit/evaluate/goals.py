@@ -10,18 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 from toolkit.evaluate import as_json
 from toolkit.evaluate.format import (
+    number,
     number_interval,
+    percent,
     percent_interval,
     points_interval,
+    seconds,
     seconds_interval,
+    usd,
     usd_interval,
 )
 from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.policy.model import Goal, Goals
+from toolkit.policy.words import limit_in_words
 
 Kind = Literal["value", "change", "ratio"]
 Show = Callable[[Estimate], str]
@@ -58,6 +64,19 @@ WORDS: Mapping[str, tuple[str, Show]] = {
     "degraded_rate": ("degraded answers", percent_interval),
 }
 """How each goal is called and its value written."""
+
+
+_PLAIN: Mapping[Show, Callable[[float], str]] = {
+    number_interval: number,
+    usd_interval: usd,
+    seconds_interval: seconds,
+    percent_interval: percent,
+}
+"""What writes a number without an interval."""
+
+
+def _points(share: float) -> str:
+    return "1 point" if share == 0.01 else f"{number(100 * share)} points"
 
 
 @dataclass(frozen=True)
@@ -104,6 +123,15 @@ class GoalResult:
     def measured(self) -> str:
         """The estimate as people read it."""
         return shown(self.name, self.kind)(Estimate(self.value, self.low, self.high))
+
+    @property
+    def wanted(self) -> str:
+        """The limits as people read them, such as ``at most $0.50``."""
+        show = _PLAIN[WORDS[self.name][1]]
+        if self.kind == "change" and show in {number, percent}:
+            show = _points
+        ends = zip(LIMITS[self.kind], (self.lowest, self.highest), strict=True)
+        return " and ".join(limit_in_words(key, end, show) for key, end in ends if isfinite(end))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -1,0 +1,321 @@
+"""A gate: may this policy go into service? Yes, no, or the data cannot tell.
+
+A goal is met where its whole 95 % interval lies within the limits, and missed where it lies
+outside; else the data cannot tell. A policy passes when it meets every goal, so that more goals
+make it harder, never easier, to pass by chance. It fails as soon as one is missed.
+
+Nobody knows how unobserved requests would have ended, however narrow the intervals of the others:
+with more than a small share of them the gate is undecided, whatever the goals say.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from toolkit.engine.replay import Replay, replay
+from toolkit.errors import DataError, PolicyError, Problem
+from toolkit.evaluate import as_json
+from toolkit.evaluate.compare import compare
+from toolkit.evaluate.differences import POWER, needed
+from toolkit.evaluate.format import count, html_list, html_table, percent
+from toolkit.evaluate.goals import GoalResult, judge_all, limited, listed
+from toolkit.evaluate.intervals import Estimate, Z
+from toolkit.evaluate.relative import of_comparison
+from toolkit.evaluate.summary import ESTIMATES, Summary
+from toolkit.evaluate.verdict import about
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.compare import Comparison
+    from toolkit.logs.datasets import Dataset
+    from toolkit.policy.model import Policy
+    from toolkit.scenarios.model import Scenario
+
+Status = Literal["pass", "fail", "undecided"]
+
+EXIT_CODES: dict[Status, int] = {"pass": 0, "fail": 1, "undecided": 3}
+"""2 is left to mistakes, such as a file that is not there."""
+MOST_UNOBSERVED = 0.05
+"""Share of the requests that may be unobserved; with more, nothing is decided."""
+LEVEL = 0.05
+FRACTIONS = frozenset({"quality", "error_rate", "fallback_rate", "degraded_rate"})
+HEAD = ("goal", "wanted", "measured [95 %]", "n", "met", "to decide")
+"""Names of the columns in which people read a gate."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A policy held against its goals, those relative to a baseline included."""
+
+    policy: str
+    policy_digest: str
+    against: str | None
+    """the baseline; None: none was named"""
+    against_digest: str | None
+    dataset: str
+    dataset_digest: str
+    scenario: str | None
+    seed: int
+    simulated: bool
+    requests: int
+    """all, also the unobserved"""
+    logged: int
+    """requests of the log behind them: fewer where a scenario's arrivals repeat some"""
+    unobserved: int
+    """under the policy, the baseline or both"""
+    most_unobserved: float
+    """share of unobserved requests above which nothing is decided"""
+    imputed_share: float
+    """of the observed requests, those that rest on at least one imputed attempt"""
+    results: tuple[GoalResult, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def status(self) -> Status:
+        """``pass``, ``fail`` or ``undecided``."""
+        if self.hidden:
+            return "undecided"
+        if any(goal.answer == "no" for goal in self.results):
+            return "fail"
+        return "pass" if all(goal.answer == "yes" for goal in self.results) else "undecided"
+
+    @property
+    def exit_code(self) -> int:
+        """That of the command: 0 pass, 1 fail, 3 undecided."""
+        return EXIT_CODES[self.status]
+
+    @property
+    def hidden(self) -> bool:
+        """So many requests are unobserved that nothing is decided."""
+        return self.unobserved_share > self.most_unobserved
+
+    @property
+    def unobserved_share(self) -> float:
+        """NaN where there are no requests."""
+        return self.unobserved / self.requests if self.requests else math.nan
+
+    @property
+    def verdict(self) -> str:
+        """The answer and its reason in words."""
+        return _verdict(self)
+
+    def needed(self, goal: GoalResult) -> float:
+        """How many requests of the log would decide a goal, if its true value is as it seems.
+
+        With a power of 80 %. NaN where it is decided, not measured or exactly at its limit.
+        """
+        if goal.answer not in {"probably", "probably not"}:
+            return math.nan
+        ends = [limit for limit in (goal.lowest, goal.highest) if math.isfinite(limit)]
+        limit = min(ends, key=lambda end: abs(goal.value - end))
+        if goal.name in FRACTIONS and goal.kind == "value":
+            return self.logged * _more(goal, limit)
+        distance = Estimate(goal.value - limit, goal.low - limit, goal.high - limit, goal.n)
+        return needed(distance, self.logged, LEVEL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; an undefined number is None."""
+        return {
+            "policy": self.policy,
+            "policy_digest": self.policy_digest,
+            "against": self.against,
+            "against_digest": self.against_digest,
+            "dataset": self.dataset,
+            "dataset_digest": self.dataset_digest,
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "simulated": self.simulated,
+            "requests": self.requests,
+            "unobserved": self.unobserved,
+            "unobserved_share": as_json.plain(self.unobserved_share),
+            "imputed_share": as_json.plain(self.imputed_share),
+            "status": self.status,
+            "exit_code": self.exit_code,
+            "goals": [
+                {
+                    **goal.to_dict(),
+                    "answer": goal.answer,
+                    "reason": goal.reason,
+                    "needed": as_json.plain(self.needed(goal)),
+                }
+                for goal in self.results
+            ],
+            "verdict": self.verdict,
+            "assumptions": list(self.assumptions),
+        }
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Each goal as people read it, under ``HEAD``."""
+        return [
+            (
+                goal.label,
+                goal.wanted,
+                goal.measured,
+                count(goal.n),
+                goal.reason or goal.answer,
+                about(found) if math.isfinite(found := self.needed(goal)) else "–",
+            )
+            for goal in self.results
+        ]
+
+    @property
+    def subject(self) -> str:
+        """What is judged: policy, data, baseline and scenario."""
+        text = f"{self.policy} on {self.dataset}"
+        text += f" against {self.against}" if self.against else ""
+        return text + (f" in the scenario {self.scenario}" if self.scenario else "")
+
+    def to_markdown(self) -> str:
+        """A report for a pull request or a job's summary, in GitHub's Markdown."""
+        from toolkit.evaluate.gate_report import markdown
+
+        return markdown(self)
+
+    def to_junit(self) -> str:
+        """The goals as test cases in JUnit's XML, which CI systems read."""
+        from toolkit.evaluate.gate_report import junit
+
+        return junit(self)
+
+    def _repr_html_(self) -> str:
+        simulated = " (simulated data)" if self.simulated else ""
+        table = html_table(HEAD, self.rows, f"{self.subject}{simulated}: {self.status}")
+        return f"<div>{table}{html_list([self.verdict, *self.assumptions])}</div>"
+
+
+def gate(
+    policy: Policy | Replay,
+    dataset: Dataset | None = None,
+    against: Policy | Replay | None = None,
+    *,
+    scenario: Scenario | None = None,
+    seed: int = 0,
+    most_unobserved: float = MOST_UNOBSERVED,
+) -> Gate:
+    """Hold a policy, or a replay of one, against its goals.
+
+    ``dataset``, ``scenario`` and ``seed`` serve to replay what is given as a policy. ``against`` is
+    the baseline of limits on changes and ratios; without one these are unknown.
+
+    Raises:
+        PolicyError: The policy has no goals, or does not fit the dataset.
+        DataError: There is nothing to replay on, or the baseline was replayed on something else.
+    """
+    written = policy.policy if isinstance(policy, Replay) else policy
+    wanted = limited(written.goals)
+    if not wanted:
+        known = ", ".join(type(written.goals).model_fields)
+        raise PolicyError([Problem("there is nothing to judge by", "goals", "no goal", known)])
+    compared = None
+    if against is not None:
+        compared = compare(against, policy, dataset, seed=seed, scenario=scenario)
+        done = compared.replays[1]
+    elif isinstance(policy, Replay):
+        done = policy
+    elif dataset is None:
+        raise DataError("a gate needs a dataset, or a replay in place of the policy")
+    else:
+        done = replay(policy, dataset, seed, scenario)
+    summary = done.summary()
+    held = of_comparison(compared, wanted) if compared else None
+    estimates = {name: getattr(summary, name) for name in ESTIMATES}
+    base = compared.replays[0].policy if compared else None
+    return Gate(
+        policy=summary.policy,
+        policy_digest=written.digest,
+        against=base.policy if base else None,
+        against_digest=base.digest if base else None,
+        dataset=summary.dataset,
+        dataset_digest=summary.dataset_digest,
+        scenario=done.scenario.scenario if done.scenario else None,
+        seed=done.seed,
+        simulated=summary.simulated,
+        requests=summary.requests,
+        logged=len(np.unique(done.arrivals.row)),
+        unobserved=summary.requests - compared.paired if compared else summary.unobserved,
+        most_unobserved=most_unobserved,
+        imputed_share=summary.imputed_share,
+        results=judge_all(
+            written.goals,
+            estimates,
+            held.changes if held else None,
+            held.ratios if held else None,
+        ),
+        assumptions=_assumptions(summary, compared),
+    )
+
+
+def _assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ...]:
+    lines = list(summary.assumptions)
+    if compared is not None:
+        base = compared.replays[0]
+        imputed = float(base.imputed[compared.pairs.request].mean()) if compared.paired else 0.0
+        if imputed:
+            lines.append(
+                f"Under {compared.a} {percent(imputed)} of requests rest on an imputed attempt."
+            )
+        lines.append(
+            f"Changes and ratios are over the {count(compared.paired)} requests observed under "
+            f"both policies, those of {compared.b} against those of {compared.a}. Changes of "
+            "percentiles and of rare endings, and ratios of percentiles, rates and qualities, "
+            "combine the intervals of both sides by square-and-add with their correlation; all "
+            "others come from the differences, or the draws, of the same requests."
+        )
+    return tuple(lines)
+
+
+def _verdict(g: Gate) -> str:
+    n = f"{count(g.requests)} requests"
+    if g.hidden:
+        return (
+            f"The data cannot tell: {percent(g.unobserved_share)} of {n} are unobserved, "
+            f"more than {percent(g.most_unobserved)}, and nobody knows how they would have ended. "
+            "For a log of live traffic see the command estimate."
+        )
+    missed = [
+        f"{goal.label} is {goal.measured}, wanted {goal.wanted}"
+        for goal in g.results
+        if goal.answer == "no"
+    ]
+    open_ones = [goal for goal in g.results if goal.answer not in {"yes", "no"}]
+    if missed:
+        text = f"{g.policy} misses {_goals(len(missed), len(g.results))}: {'; '.join(missed)}."
+        names = listed([goal.label for goal in open_ones])
+        return text + (f" The data cannot tell on {names}." if open_ones else "")
+    if not open_ones:
+        what = "its goal" if len(g.results) == 1 else f"all of its {len(g.results)} goals"
+        return f"{g.policy} meets {what} on {n}, each with its whole interval."
+    told = [_open(g, goal) for goal in open_ones]
+    return f"The data cannot tell whether {g.policy} meets {listed(told)}."
+
+
+def _open(g: Gate, goal: GoalResult) -> str:
+    if goal.met is None:
+        return f"{goal.label} (wanted {goal.wanted}; {goal.reason})"
+    found = g.needed(goal)
+    more = f"; {about(found)} requests would" if math.isfinite(found) else ""
+    return f"{goal.label} ({goal.measured}, wanted {goal.wanted}{more})"
+
+
+def _more(goal: GoalResult, limit: float) -> float:
+    """How many times as many requests would tell a fraction from its limit.
+
+    Near 0 and 1 its interval narrows faster than 1 / √n: the score test's numbers of independent
+    requests, the one that would do against the one that the end towards the limit is worth.
+    """
+    p, end = goal.value, goal.high if limit > goal.value else goal.low
+    if p in {limit, end} or not 0 < end < 1:
+        return math.nan
+    worth = Z * Z * end * (1 - end) / (end - p) ** 2
+    power = NormalDist().inv_cdf(POWER)
+    reach = Z * math.sqrt(limit * (1 - limit)) + power * math.sqrt(p * (1 - p))
+    return max(1.0, (reach / (p - limit)) ** 2 / worth)
+
+
+def _goals(some: int, of: int) -> str:
+    return "its goal" if of == 1 else f"{some} of its {of} goals"
