@@ -9,6 +9,8 @@ import numpy as np
 from toolkit.evaluate.compare import METRICS
 from toolkit.evaluate.intervals import RESAMPLES, UNDEFINED, Estimate, Metric, Rows, bootstrap_of
 from toolkit.evaluate.offpolicy.branches import branches, value_of
+from toolkit.evaluate.offpolicy.estimate import estimate_difference
+from toolkit.evaluate.offpolicy.support import SupportError
 from toolkit.policy.model import Policy
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ def apart(
 ) -> dict[str, Estimate]:
     """B minus A in each metric, without what requests share.
 
-    Measured where every model was observed on every request, else the doubly robust estimate,
-    which is undefined where the log cannot speak for one of the two.
+    Measured where every model was observed on every request, else the doubly robust estimate over
+    the requests that the log can speak for; undefined where there is none.
     """
     if not dataset.complete:
         return _estimated(dataset, a, b, seed)
@@ -34,4 +36,16 @@ def apart(
 
 
 def _estimated(dataset: Dataset, a: Policy, b: Policy, seed: int) -> dict[str, Estimate]:
+    """Over the requests that the log can speak for, if not for all."""
+    for where_supported in (False, True):
+        try:
+            found = estimate_difference(
+                b, a, dataset, where_supported=where_supported, seed=seed
+            ).differences
+        except SupportError:
+            continue
+        # Where nothing was left to chance these are the requests on which the two are the same.
+        return {
+            name: UNDEFINED if e.value == e.low == e.high == 0 else e for name, e in found.items()
+        }
     return dict.fromkeys(METRICS, UNDEFINED)

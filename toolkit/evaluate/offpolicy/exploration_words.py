@@ -13,7 +13,6 @@ from toolkit.evaluate.format import (
     count,
     number,
     number_interval,
-    percent,
     seconds,
     usd,
     usd_interval,
@@ -94,7 +93,7 @@ def verdict(found: Exploration) -> str:
 def _one(found: Exploration, share: Share) -> str:
     tells = (
         f"{count(found.requests)} requests then tell {listed(found.policies)} apart by"
-        f" {_aims(found)} in {percent(share.power)} of such logs (standard error"
+        f" {_aims(found)} in {_often(share.power)} such logs (standard error"
         f" {amount(found.metric, share.standard_error)})"
     )
     if not share.explore:
@@ -106,6 +105,10 @@ def _one(found: Exploration, share: Share) -> str:
         f" at random: {tells}. Against {found.serving} alone this changes"
         f" {_changes(share.quality, share.cost_usd_per_1k)}."
     )
+
+
+def _often(power: float) -> str:
+    return "nearly all" if power >= 0.995 else f"{math.floor(100 * power)} of 100"
 
 
 def _changes(quality: Estimate, cost: Estimate) -> str:
@@ -153,7 +156,9 @@ def assumptions(
     lines = [SIMULATED] if found.simulated else []
     lines.append(
         "The log holds one outcome per request, so the spreads are predicted: within a category,"
-        " those of the requests that each model served stand for those of all."
+        " those of the requests that each model served stand for those of all, and a model that"
+        " served none is taken to be as uneven as the others. Differences and prices are those of"
+        " the requests that the log can speak for."
         if found.predicted
         else "The spreads are known: the log has every model's outcome on every request."
         " Tomorrow's requests are taken to be like these."

@@ -14,22 +14,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
-from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.compare import METRICS
-from toolkit.evaluate.groups import groups
 from toolkit.evaluate.intervals import RESAMPLES, Estimate
 from toolkit.evaluate.offpolicy.apart import apart
-from toolkit.evaluate.offpolicy.branches import Branch, branches
+from toolkit.evaluate.offpolicy.branches import branches
 from toolkit.evaluate.offpolicy.exploration import Exploration, Pair, Share
 from toolkit.evaluate.offpolicy.exploration_words import assumptions
 from toolkit.evaluate.offpolicy.explored import models_asked, models_drawn, one_at_random
-from toolkit.evaluate.offpolicy.noise import ERRORS, Curve, Noise, noise
+from toolkit.evaluate.offpolicy.noise import ERRORS, Curve, Noise
+from toolkit.evaluate.offpolicy.residuals import noise
 from toolkit.evaluate.offpolicy.sampling import logging_chances
 from toolkit.policy.model import Policy
-from toolkit.schema import CATEGORY
 
 if TYPE_CHECKING:
     from toolkit.logs.dataset import Dataset
@@ -86,7 +83,7 @@ def explore(
         if progress:
             progress(done, len(compared) + 1)
         played.append(branches(policy, dataset, seed))
-    noises = [_noise(dataset, played[0], other, metric, arms) for other in played[1:]]
+    noises = [noise(dataset, played[0], other, METRICS.index(metric), arms) for other in played[1:]]
     pairs = [
         _pair(dataset, compared[0], policy, spread, metric, detect, resamples, seed)
         for policy, spread in zip(compared[1:], noises, strict=True)
@@ -149,21 +146,6 @@ def _check(
         raise DataError(f"requests: too few; got {requests!r}; allowed: 1 or more")
     if not dataset.n_requests:
         raise DataError(f"dataset {dataset.name!r}: it has no requests to plan with")
-
-
-def _noise(
-    dataset: Dataset,
-    a: tuple[Branch, ...],
-    b: tuple[Branch, ...],
-    metric: str,
-    arms: NDArray[np.intp],
-) -> Noise:
-    cell = np.zeros(dataset.n_requests, np.intp)
-    if CATEGORY in dataset.requests.column_names:
-        cell = groups(dataset, CATEGORY).code
-    together = clusters(dataset)
-    unit = None if together is None else together.code
-    return noise(a, b, METRICS.index(metric), cell, arms, unit)
 
 
 def _pair(

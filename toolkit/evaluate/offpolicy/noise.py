@@ -1,21 +1,18 @@
 """How surely a log of a given kind and size would tell two policies apart.
 
 The doubly robust difference of two policies is a mean over requests of
-ψ = M(x) + D(x, a)/π_b(a|x): M is what the outcome model predicts,
-D(x, a) how far it is wrong about the model a that was asked,
-counted as far as the two policies differ in asking it. Given the outcome model, ψ has the variance
+ψ = M(x) + D(x, a)/π_b(a|x): M is what the outcome models predict, D(x, a) how far they are wrong
+about the model a that was asked, as far as the two policies differ in asking it. Given the outcome
+models, ψ has the variance
 
-    Var(Δ(x)) + E[Σ_a D²/π_b] − E[(Σ_a D)²],    Δ = M + Σ_a D,
+    Var(M + Σ_a D) + E[Σ_a D²/π_b] − E[(Σ_a D)²],
 
-which no simulation is needed for. Three things in it have to be stood for:
+which no simulation is needed for. Where no request was seen under two models, the two terms with
+Σ_a D stand for each other: it is 0 in the mean of requests that are alike.
 
-- The outcome model is the mean of each cell (a category) and model. Σ_a D is 0 in the mean of a
-  cell, so the variance is also Var(M) + E[Σ_a D²/π_b]: that needs no request under two models, and
-  so can be told from a log too.
-- Tomorrow's outcome model learns from tomorrow's log, of which a cell and model gets m requests.
-  Shrunken by PRIOR requests towards the model's mean it errs by (m σ² + PRIOR² b²)/(m + PRIOR)²
-  more, where b is how far the cell lies from the model's mean.
-- After a first call that fails, a log knows no more: the rest is predicted, so it is a mean too.
+Tomorrow's outcome models learn from tomorrow's log, of which a cell (a category) and model gets m
+requests. A mean over them, shrunken by PRIOR requests towards that of the model, errs by
+(m σ² + PRIOR² b²)/(m + PRIOR)² more, where b is how far the cell lies from the model's mean.
 """
 
 from __future__ import annotations
@@ -28,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate.intervals import Z
-from toolkit.evaluate.offpolicy.branches import Branch
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -56,18 +52,19 @@ class Noise:
     fixed: float
     """variance per request that stays whoever serves it"""
     error: Floats
-    """(n, k) expected squared error of the cell's mean about the model, as far as it counts"""
+    """(n, k) expected D²"""
     blunt: Floats
-    """(n, k) squared distance of the cell from the model's mean, as far as it counts"""
+    """(n, k) squared distance of the cell from the model's mean, as far as D counts it"""
     used: Floats
-    """(n, k) how much of the difference rests on the model"""
+    """(n, k) how much of the difference rests on the model's being asked first"""
 
     def under(self, chances: Floats) -> Curve:
         """The variance in a log in which model j serves request i by ``chances[i, j]``."""
-        counts = self.used > 0
-        if (chances[counts] <= 0).any():
+        counts, asked = self.used > 0, chances > 0
+        if (counts & ~asked).any():
             return Curve(np.inf, np.zeros(1), np.zeros(1), np.ones(1), 0.0)
-        inverse = np.divide(1.0, chances, out=np.ones(chances.shape), where=counts)
+        # A later step's model that the log never asks is left to the outcome model.
+        inverse = np.divide(1.0, chances, out=np.ones(chances.shape), where=asked)
         matters = self._per_cell(self.used) > MATTERS
         rarest = self._per_cell(np.where(counts, chances, 0.0))[matters]
         return Curve(
@@ -131,109 +128,3 @@ class Curve:
             enough = ERRORS * self.standard_error(math.exp(middle)) <= difference
             low, high = (low, middle) if enough else (middle, high)
         return float(math.ceil(round(max(math.exp(high), RAREST / self.rarest), 3)))
-
-
-def noise(
-    a: tuple[Branch, ...],
-    b: tuple[Branch, ...],
-    metric: int,
-    cell: Codes,
-    arms: Codes,
-    unit: Codes | None = None,
-) -> Noise:
-    """What makes the difference of B minus A in one metric uncertain.
-
-    ``metric`` is a column of a branch's values, ``arms`` (k,) are the columns of the log's models
-    that may serve, ``unit`` (n,) says which requests belong together. Requests on which a chain was
-    not observed or not measured count as the others of their cell.
-    """
-    signed = [(branch, -branch.share) for branch in a] + [(branch, branch.share) for branch in b]
-    value, weight, first = _distinct(signed, metric, cell)
-    n = len(cell)
-    mean = np.stack([_cell_means(cell, column) for column in value.T], axis=1)
-    overall = np.array([_mean(column) for column in value.T])
-    gap = value - mean
-    model = (weight * mean).sum(axis=1)
-    error, blunt, used = (np.zeros((n, len(arms))) for _ in range(3))
-    for k, arm in enumerate(arms):
-        here = np.where(first == arm, weight, 0.0)
-        used[:, k] = np.abs(here).sum(axis=1)
-        blunt[:, k] = (here * (mean - overall)).sum(axis=1) ** 2
-        error[:, k] = _squares(cell, here, gap, first == arm)
-    both = (weight * np.nan_to_num(gap)).sum(axis=1)
-    # Under one model only, nobody knows how the errors about two models go together.
-    seen_alike = not np.isnan(gap[weight != 0]).any()
-    fixed = (
-        _variance(model + both, unit) - (both**2).mean() if seen_alike else _variance(model, unit)
-    )
-    return Noise(cell, float(fixed), error, blunt, used)
-
-
-def _distinct(
-    signed: list[tuple[Branch, Floats]], metric: int, cell: Codes
-) -> tuple[Floats, Floats, Codes]:
-    """(n, c) what the chains give as a log would show it, their weights, and their first models.
-
-    Chains that are the same in both policies are one, so that what they share cancels.
-    """
-    values: list[Floats] = []
-    weights: list[Floats] = []
-    firsts: list[Codes] = []
-    for branch, weight in signed:
-        value = branch.values[:, metric].copy()
-        # What follows a failed first call is predicted: the mean of such requests of the cell.
-        value[branch.went_on] = _cell_means(cell, np.where(branch.went_on, value, np.nan))[
-            branch.went_on
-        ]
-        for i, (known, first) in enumerate(zip(values, firsts, strict=True)):
-            if np.array_equal(first, branch.first) and np.array_equal(known, value, equal_nan=True):
-                weights[i] = weights[i] + weight
-                break
-        else:
-            values.append(value)
-            weights.append(weight)
-            firsts.append(branch.first)
-    return np.stack(values, 1), np.stack(weights, 1), np.stack(firsts, 1)
-
-
-def _mean(values: Floats) -> float:
-    known = ~np.isnan(values)
-    return float(values[known].mean()) if known.any() else float("nan")
-
-
-def _cell_means(cell: Codes, values: Floats) -> Floats:
-    """(n,) the mean of each request's cell over what is known, else that of all cells."""
-    known = ~np.isnan(values)
-    size = int(cell.max(initial=0)) + 1
-    count = np.bincount(cell[known], minlength=size)
-    total = np.bincount(cell[known], values[known], size)
-    means = np.divide(total, count, out=np.full(size, _mean(values)), where=count > 0)
-    return np.asarray(means[cell])
-
-
-def _squares(cell: Codes, weight: Floats, gap: Floats, here: NDArray[np.bool_]) -> Floats:
-    """(n,) expected square of Σ_c weight · gap over the chains (n, c) that begin with one model.
-
-    Where every gap is known it is the square itself, else from how the gaps of the cell's known
-    requests go together.
-    """
-    if not np.isnan(gap[weight != 0]).any():
-        return np.asarray((weight * np.nan_to_num(gap)).sum(axis=1) ** 2)
-    known = (here & ~np.isnan(gap)).any(axis=1)
-    if not known.any():
-        return np.full(len(cell), np.nan)
-    filled = np.where(here, np.nan_to_num(gap), 0.0)
-    expected = np.zeros(len(cell))
-    for i in range(gap.shape[1]):
-        for j in range(gap.shape[1]):
-            product = np.where(known, filled[:, i] * filled[:, j], np.nan)
-            expected += weight[:, i] * weight[:, j] * _cell_means(cell, product)
-    return expected
-
-
-def _variance(values: Floats, unit: Codes | None) -> float:
-    """Variance of one value; of a mean over units times n, where values come in units."""
-    around = values - values.mean()
-    if unit is None:
-        return float((around**2).mean())
-    return float((np.bincount(unit, around) ** 2).sum() / len(values))
