@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from toolkit.cli.app import DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
+from toolkit.cli.comparison_text import comparison_text
 from toolkit.cli.scenarios import ArrivalsArg, ScenarioArg, scenario_of, to_dict
-from toolkit.cli.text import comparison_text, summary_text, table
+from toolkit.cli.text import summary_text, table
 from toolkit.errors import PolicyError
 
 
@@ -68,16 +69,33 @@ def compare_command(
     first: Annotated[str, typer.Argument(help="A policy file or name: the baseline.")],
     second: Annotated[str, typer.Argument(help="A policy file or name: the change.")],
     dataset: DatasetArg,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also by the groups of this column (`length`: input tokens); repeatable."
+        ),
+    ] = None,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Show as many requests that are won, and as many lost.")
+    ] = 0,
     seed: SeedArg = 0,
+    scenario: ScenarioArg = None,
+    arrivals: ArrivalsArg = None,
     as_json: JsonArg = False,
 ) -> None:
     """Hold two policies against each other, request by request."""
-    from toolkit.engine.replay import replay
     from toolkit.evaluate.compare import compare
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
 
-    policies = load_policy(first), load_policy(second)
-    data = load_dataset(dataset)
-    comparison = compare(replay(policies[0], data, seed), replay(policies[1], data, seed))
-    show(comparison.to_dict(), comparison_text(comparison), as_json=as_json)
+    found = compare(
+        load_policy(first),
+        load_policy(second),
+        load_dataset(dataset),
+        seed=seed,
+        scenario=scenario_of(scenario, arrivals),
+        by=by or (),
+    )
+    shown = found.examples(examples) if examples else []
+    values = {**found.to_dict(), "examples": [one.to_dict() for one in shown]}
+    show(values, comparison_text(found, shown), as_json=as_json)

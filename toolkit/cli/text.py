@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.compare import Comparison
     from toolkit.evaluate.summary import Summary
     from toolkit.logs.collect import CollectReport
     from toolkit.logs.importers import ImportReport, Preview
@@ -227,40 +226,4 @@ def collected_text(report: CollectReport) -> str:
                 *report.notes,
             ]
         ),
-    )
-
-
-def comparison_text(comparison: Comparison) -> str:
-    """Two policies and their paired difference, in words first."""
-    from toolkit.evaluate.format import (
-        count,
-        number,
-        percent,
-        points_interval,
-        seconds,
-        seconds_interval,
-        usd,
-        usd_interval,
-    )
-
-    c = comparison
-    shown = [
-        ("quality", c.quality, number, points_interval(c.quality)),
-        ("cost per 1k", c.cost_usd_per_1k, usd, usd_interval(c.cost_usd_per_1k, sign=True)),
-        ("mean latency", c.latency_mean_s, seconds, seconds_interval(c.latency_mean_s, sign=True)),
-        ("errors", c.error_rate, percent, points_interval(c.error_rate)),
-    ]
-    numbers = table(
-        ("", c.a, c.b, "difference [95 %]", "n", "measured"),
-        [
-            (name, value(d.a), value(d.b), difference, count(d.n), percent(d.share))
-            for name, d, value, difference in shown
-        ],
-    )
-    heading = f"{c.b} against {c.a} on {c.dataset}, {count(c.paired)} of {count(c.requests)}"
-    return blocks(
-        title(f"{heading} requests observed under both", simulated=c.simulated),
-        textwrap.fill(clean(c.verdict), WIDTH),
-        numbers,
-        f"Quality rises on {count(len(c.winners))} requests and falls on {count(len(c.losers))}.",
     )

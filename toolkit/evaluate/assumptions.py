@@ -126,8 +126,8 @@ def of_a_comparison(a: Replay, b: Replay, pairs: Paired) -> tuple[str, ...]:
         )
     lines.append(f"{_method(pairs.boot)}, of the difference on each request.")
     lines.append(
-        "What is said to differ on any of the four metrics would be seen in at most "
-        f"{percent(LEVEL)} of comparisons of equals (Holm's method)."
+        f"Equals would be said to differ, on any of the four metrics, in at most {percent(LEVEL)} "
+        "of comparisons (Holm's method)."
     )
     return tuple(lines)
 
