@@ -237,7 +237,7 @@ def _logged(log: Log, rows: NDArray[np.intp]) -> Metrics:
         known = ~np.isnan(values)
         value = values[known]
         mean = Estimated(float(value.mean()) if len(value) else math.nan, value)
-        of = cluster[known] if cluster is not None else None
+        of = None if cluster is None else np.unique(cluster[known], return_inverse=True)[1]
         found = interval(mean, np.ones(len(value)), value, of, fraction=metric in FRACTIONS)
         out[metric] = replace(found, share=len(value) / max(len(rows), 1))
     return out
@@ -267,4 +267,5 @@ def _going_on(evidence: Evidence, rows: NDArray[np.intp]) -> float:
 
 
 def _clusters(log: Log, rows: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    return None if log.cluster is None else log.cluster[rows]
+    """(rows,) the clusters of these requests, numbered from 0 without gaps."""
+    return None if log.cluster is None else np.unique(log.cluster[rows], return_inverse=True)[1]

@@ -8,7 +8,8 @@ the doubly robust estimate's interval honest (cross-fitting).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,6 +129,8 @@ class Outcomes:
     action: NDArray[np.intp]
     """(n,) the model that served each request"""
     n_actions: int
+    _squares: dict[bytes, Floats] = field(default_factory=dict)
+    """sums of products of the features, by which requests were measured"""
 
     def predict(self, y: Floats, action: int) -> Floats:
         """(n, p) expectation of ``y`` (n, p) for every request, were it served by ``action``.
@@ -143,14 +146,77 @@ class Outcomes:
     def _predict(self, y: Floats, action: int) -> Floats:
         """The same where the columns of ``y`` are NaN in the same rows."""
         x, fold = self.design.x, self.design.fold
-        known = ~np.isnan(y).any(axis=1)
+        sums = self._sums(y)
         out = np.full(y.shape, np.nan)
         for f in range(self.design.folds):
-            test, train = fold == f, np.flatnonzero(known & (fold != f))
-            if not len(train):
-                continue
-            out[test] = _fitted(x[train], y[train], self.action[train], action, x[test])
+            train = sums.without(f)
+            if train.count.any():
+                slope, level = train.fitted(action)
+                out[fold == f] = level + np.einsum("nd,dp->np", x[fold == f], slope)
         return out
+
+    def _sums(self, y: Floats) -> _Sums:
+        """Sums over the measured requests of each fold and action.
+
+        All regressions follow from them, and no product is so large that a library spreads it
+        over threads, which costs more than it saves.
+        """
+        known = ~np.isnan(y).any(axis=1)
+        shape = self.design.folds, self.n_actions
+        cell = np.where(known, self.design.fold * shape[1] + self.action, shape[0] * shape[1])
+        order = np.argsort(cell, kind="stable")
+        edges = np.searchsorted(cell[order], np.arange(shape[0] * shape[1] + 1))
+        parts = [order[a:b] for a, b in pairwise(edges)]
+        x = self.design.x
+        key = known.tobytes()
+        if key not in self._squares:
+            squares = np.array([x[part].T @ x[part] for part in parts])
+            self._squares[key] = squares.reshape(*shape, *squares.shape[1:])
+        return _Sums(
+            count=np.diff(edges).reshape(shape).astype(np.float64),
+            x=np.array([x[part].sum(axis=0) for part in parts]).reshape(*shape, -1),
+            y=np.array([y[part].sum(axis=0) for part in parts]).reshape(*shape, -1),
+            xx=self._squares[key],
+            xy=np.array([x[part].T @ y[part] for part in parts]).reshape(
+                *shape, x.shape[1], y.shape[1]
+            ),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over requests, for each fold and action, or for each action."""
+
+    count: Floats
+    """(…, m)"""
+    x: Floats
+    """(…, m, d)"""
+    y: Floats
+    """(…, m, p)"""
+    xx: Floats
+    """(…, m, d, d)"""
+    xy: Floats
+    """(…, m, d, p)"""
+
+    def without(self, fold: int) -> _Sums:
+        """The sums over all folds but one."""
+        parts = (self.count, self.x, self.y, self.xx, self.xy)
+        return _Sums(*(part.sum(axis=0) - part[fold] for part in parts))
+
+    def fitted(self, action: int) -> tuple[Floats, Floats]:
+        """Slopes (d, p) and level (p,) of one action."""
+        count = np.maximum(self.count, 1)[:, None]
+        x, y = self.x / count, self.y / count
+        # Within each action, so that what the others have in common is not what sets them apart.
+        xx = self.xx - np.einsum("md,me->mde", self.x, x)
+        xy = self.xy - np.einsum("md,mp->mdp", self.x, y)
+        common = _ridge(xx.sum(axis=0), xy.sum(axis=0))
+        if action < 0 or not self.count[action]:
+            total = self.count.sum()
+            return common, self.y.sum(axis=0) / total - self.x.sum(axis=0) / total @ common
+        own = _ridge(xx[action], xy[action] - xx[action] @ common)
+        slope = common + own
+        return slope, y[action] - x[action] @ slope
 
 
 def _alike(missing: NDArray[np.bool_]) -> list[list[int]]:
@@ -161,26 +227,5 @@ def _alike(missing: NDArray[np.bool_]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _fitted(x: Floats, y: Floats, a: NDArray[np.intp], action: int, at: Floats) -> Floats:
-    """Predictions (t, p) at ``at`` (t, d) for one action, from rows x (r, d), y (r, p), a (r,)."""
-    # Within each action, so that what the others have in common is not what sets them apart.
-    within_x, within_y = _centred(x, a), _centred(y, a)
-    common = _ridge(within_x, within_y)
-    own = a == action
-    left = y - x @ common
-    if not own.any():
-        return np.asarray(at @ common + left.mean(axis=0))
-    x, left = x[own], left[own]
-    centre, level = x.mean(axis=0), left.mean(axis=0)
-    return np.asarray(at @ common + level + (at - centre) @ _ridge(x - centre, left - level))
-
-
-def _centred(values: Floats, a: NDArray[np.intp]) -> Floats:
-    count = np.maximum(np.bincount(a), 1)
-    means = np.column_stack([np.bincount(a, column) / count for column in values.T])
-    return np.asarray(values - means[a]) if values.shape[1] else values
-
-
-def _ridge(x: Floats, y: Floats) -> Floats:
-    gram = x.T @ x + RIDGE * np.eye(x.shape[1])
-    return np.asarray(np.linalg.solve(gram, x.T @ y))
+def _ridge(xx: Floats, xy: Floats) -> Floats:
+    return np.asarray(np.linalg.solve(xx + RIDGE * np.eye(len(xx)), xy))

@@ -111,7 +111,10 @@ def _estimated(action: NDArray[np.intp], known: Design, n_models: int) -> Propen
     chances = np.tile(np.bincount(action, minlength=n_models) / n, (n, 1))
     certain = len(np.unique(action)) == 1
     if not certain and known.x.shape[1]:
-        chances, foretold = _fitted(action, known, n_models)
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with threadpool_limits(1):  # products this small gain nothing from threads
+            chances, foretold = _fitted(action, known, n_models)
         certain = foretold > PREDICTABLE
     logged = np.maximum(chances[np.arange(n), action], FLOOR)
     return Propensities("estimated", logged, certain, chances)

@@ -27,9 +27,9 @@ def interval(
 ) -> Estimate:
     """The estimate with its 95 % interval.
 
-    ``weight`` and ``reward`` (n,) are what the log adds, weight 0 where it says nothing; of a
-    ``fraction`` neither the value nor an end leaves 0..1. ``n`` counts the requests with a weight,
-    and ``share`` is theirs.
+    ``weight`` and ``reward`` (n,) are what the log adds, weight 0 where it says nothing;
+    ``cluster`` (n,) numbers the clusters from 0, without gaps. Of a ``fraction`` neither the value
+    nor an end leaves 0..1. ``n`` counts the requests with a weight, and ``share`` is theirs.
     """
     n, told = found.influence.size, int(np.count_nonzero(weight))
     if not told or math.isnan(found.value):
@@ -59,14 +59,13 @@ def standard_error(influence: Floats, cluster: NDArray[np.intp] | None = None) -
         return math.nan
     around = influence - influence.mean()
     if cluster is not None:
-        _, code = np.unique(cluster, return_inverse=True)
-        around = np.bincount(code, around)
+        around = np.bincount(cluster, around)
     return math.sqrt(count / (count - 1) * float(around @ around)) / n
 
 
 def units(n: int, cluster: NDArray[np.intp] | None) -> int:
     """How many units were sampled: clusters, or requests."""
-    return n if cluster is None else len(np.unique(cluster))
+    return n if cluster is None or not n else int(cluster.max()) + 1
 
 
 def student(free: float) -> float:
