@@ -21,13 +21,15 @@ ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path for path in sorted((ROOT / "pages").glob("*.py"))}
 REPLAYED = sorted(PAGES.keys() - {"data.py"})
 """Pages that show a policy on the data."""
-TILED = [page for page in REPLAYED if page != "resilience.py"]
-"""Those with the four numbers of its summary; under a scenario they are others."""
+TILED = [page for page in REPLAYED if page not in {"resilience.py", "tradeoffs.py"}]
+"""Those with the four numbers of its summary; under a scenario, or of another policy that is looked
+at, they are others."""
 QUESTIONS = {
     "overview.py": "Where do we stand?",
     "data.py": "What is in this log, and can I trust it?",
     "policy.py": "Who goes where, and what if it fails?",
     "replay.py": "What would it have cost and scored?",
+    "tradeoffs.py": "What is the cheapest way to be good enough?",
     "resilience.py": "What happens when a model fails?",
 }
 

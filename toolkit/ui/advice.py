@@ -32,6 +32,7 @@ def advice(view: View) -> list[Advice]:
     s = view.summary
     found = _missed(s) + _cheaper(view)
     found += _failing(s)
+    found += _met(s)
     worst = worst_category(s)
     if worst is not None:
         part = s.by_category[worst].quality
@@ -57,7 +58,17 @@ def _missed(s: Summary) -> list[Advice]:
     if not missed:
         return []
     text = f"Missed: {'; '.join(missed)}."
-    return [Advice("flag", text, "pages/policy.py", "Change the policy")]
+    if s.log == "logged":
+        return [Advice("flag", text, "pages/policy.py", "Change the policy")]
+    return [Advice("flag", text, "pages/tradeoffs.py", "Look for a policy that meets them")]
+
+
+def _met(s: Summary) -> list[Advice]:
+    """Who has what they want may have it for less."""
+    if s.log == "logged" or not s.goals or not all(goal.met for goal in s.goals):
+        return []
+    text = "Every goal is met. Is there a cheaper way to be good enough?"
+    return [Advice("balance", text, "pages/tradeoffs.py", "See the trade-offs")]
 
 
 def _cheaper(view: View) -> list[Advice]:

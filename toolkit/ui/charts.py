@@ -51,8 +51,8 @@ def heading(title: str, key: str, data: Callable[[], pd.DataFrame] | None) -> No
             )
 
 
-def picture(figure: go.Figure, key: str) -> None:
-    """The figure alone, in the app's colours."""
+def picture(figure: go.Figure, key: str, clicked: Callable[[], None] | None = None) -> None:
+    """The figure alone, in the app's colours; a point that is chosen calls ``clicked``."""
     alt: Any = figure.layout.meta
     # Plotly's diagrams of flows take no text colour from the theme.
     dark = st.context.theme.type == "dark"
@@ -61,5 +61,7 @@ def picture(figure: go.Figure, key: str) -> None:
         figure,
         key=key,
         config=dict(theme.CONFIG),
+        on_select=clicked or "ignore",
+        selection_mode="points",
         alt=alt.get("alt") if isinstance(alt, dict) else None,
     )

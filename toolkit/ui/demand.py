@@ -1,4 +1,4 @@
-"""Long work that runs when someone asks for it, with a progress bar and a way to stop it.
+"""Long work, asked for or not, with a progress bar and a way to stop it.
 
 It must not run in a fragment: what is pressed in there waits until the fragment is through, while
 a rerun of the page stops the work at its next step. Results are kept for all sessions, though not
@@ -7,6 +7,7 @@ by ``st.cache_resource``: what is cached there may not draw a progress bar that 
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,10 +15,14 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from toolkit.errors import DetourError
+
 Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 """Called with how much is done, of how much."""
 MOST_KEPT = 24
+OFTEN_S = 0.1
+"""Between two movements of a bar, seconds."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -32,39 +37,39 @@ def on_demand(
     wait: str,
     work: Callable[[Progress | None], Result],
     measured: bool = True,
+    unasked: bool = False,
 ) -> Result | None:
     """The result of ``work``; None while nobody has asked for it, and a button to do so.
 
     ``key`` tells one result from another; ``name`` is that of the place on the page. Work that
     does not tell how far it is, not ``measured``, shows the time it takes instead of a bar, and
-    cannot be stopped.
+    cannot be stopped. Work that begins ``unasked`` has the button only after it was stopped.
     """
     kept = _kept()
     if (name, key) in kept:
         kept.move_to_end((name, key))
         return kept[name, key]  # type: ignore[return-value]
-    asked = f"asked-{name}"
+    asked, stopped = f"asked-{name}", f"stopped-{name}"
     running = st.session_state.get(asked) == key
+    running = running or (unasked and st.session_state.get(stopped) != key)
     place = st.empty()
     with place.container(), st.container(horizontal=True):
-        st.button(
-            label,
-            key=f"ask-{name}",
-            icon=":material/play_arrow:",
-            disabled=running,
-            on_click=st.session_state.update,
-            args=({asked: key},),
-        )
+        if not (unasked and running):
+            st.button(
+                label,
+                key=f"ask-{name}",
+                icon=":material/play_arrow:",
+                disabled=running,
+                on_click=st.session_state.update,
+                args=({asked: key, stopped: None},),
+            )
         if not running:
             return None
-        if measured:
-            forget = st.session_state.pop
-            st.button("Cancel", key=f"stop-{name}", on_click=forget, args=(asked, None))
-            bar = st.progress(0.0, wait)
-            result = work(lambda done, of: _show(bar, done / of, wait))
-        else:
-            with st.spinner(wait, show_time=True):
-                result = work(None)
+        try:
+            result = _worked(name, key, wait, work, measured)
+        except DetourError:
+            place.empty()
+            raise
     kept[name, key] = result
     place.empty()
     while len(kept) > MOST_KEPT:
@@ -72,5 +77,29 @@ def on_demand(
     return result
 
 
-def _show(bar: DeltaGenerator, share: float, wait: str) -> None:
-    bar.progress(share, wait)
+def _worked(
+    name: str,
+    key: object,
+    wait: str,
+    work: Callable[[Progress | None], Result],
+    measured: bool,
+) -> Result:
+    if not measured:
+        with st.spinner(wait, show_time=True):
+            return work(None)
+    forgotten: dict[str, object] = {f"asked-{name}": None, f"stopped-{name}": key}
+    st.button("Cancel", key=f"stop-{name}", on_click=st.session_state.update, args=(forgotten,))
+    return work(_shown(st.progress(0.0, wait), wait))
+
+
+def _shown(bar: DeltaGenerator, wait: str) -> Progress:
+    """Move the bar, which also is where the work is stopped; not more often than anyone can see."""
+    told = 0.0
+
+    def progress(done: int, of: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= OFTEN_S or done == of:
+            told = time.monotonic()
+            bar.progress(done / of, wait)
+
+    return progress

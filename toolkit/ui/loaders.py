@@ -17,6 +17,8 @@ from toolkit.errors import PolicyError
 from toolkit.evaluate.baselines import Baselines, baselines
 from toolkit.evaluate.compare import Comparison, compare
 from toolkit.evaluate.flows import Flows, flows
+from toolkit.evaluate.groups import sliceable
+from toolkit.evaluate.search.tunables import Tunable, suggested, tunables
 from toolkit.evaluate.summary import Summary, summarize
 from toolkit.logs.datasets import DatasetInfo, list_datasets, load_dataset
 from toolkit.policy.check import Check, check
@@ -25,6 +27,7 @@ from toolkit.policy.model import Policy
 from toolkit.ui import rows
 
 if TYPE_CHECKING:
+    from toolkit.evaluate.tradeoffs.vary import Vary
     from toolkit.logs.dataset import Dataset
 
 WARM_UP = "Warming up: the first replay after an update is compiled, for some seconds …"
@@ -136,3 +139,36 @@ def _checked(policy: str, data: str, _policy: Policy, _data: Dataset) -> Check: 
 def _dearest(digest: str, _data: Dataset) -> dict[str, float]:  # noqa: ARG001
     largest = np.fmax.reduce(_data.cost_usd, axis=0, initial=np.nan)
     return dict(zip(_data.models, largest.tolist(), strict=True))
+
+
+def places(policy: Policy, data: Dataset) -> dict[str, Tunable]:
+    """What can be varied about a policy on this data, by path."""
+    return _places(policy.digest, data.digest, policy, data)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _places(policy: str, data: str, _policy: Policy, _data: Dataset) -> dict[str, Tunable]:  # noqa: ARG001
+    # A list of errors, which a choice may hold, is no value of an axis.
+    found = tunables(_policy, _data)
+    plain = (one for one in found if not any(isinstance(c, tuple) for c in one.choices))
+    return {one.path: one for one in plain}
+
+
+def worth_varying(policy: Policy, data: Dataset) -> tuple[Vary, ...]:
+    """The places that show best what quality costs; nothing where none does."""
+    return _worth_varying(policy.digest, data.digest, policy, data)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Looking for what moves quality and cost most …")
+def _worth_varying(policy: str, data: str, _policy: Policy, _data: Dataset) -> tuple[Vary, ...]:  # noqa: ARG001
+    return suggested(_policy, _data)
+
+
+def slicing(data: Dataset) -> tuple[str, ...]:
+    """The columns by which requests can be put into groups."""
+    return _slicing(data.digest, data)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _slicing(digest: str, _data: Dataset) -> tuple[str, ...]:  # noqa: ARG001
+    return sliceable(_data)

@@ -26,6 +26,7 @@ def shell() -> StreamlitPage:
             st.Page("pages/data.py", title="Data", icon=":material/table_chart:"),
             st.Page("pages/policy.py", title="Policy", icon=":material/account_tree:"),
             st.Page("pages/replay.py", title="Replay", icon=":material/replay:"),
+            st.Page("pages/tradeoffs.py", title="Trade-offs", icon=":material/balance:"),
             st.Page(
                 "pages/resilience.py", title="Resilience", icon=":material/electrical_services:"
             ),

@@ -79,7 +79,7 @@ def baseline_table(found: Baselines, used: Sequence[str]) -> None:
         values: list[Estimate] = [getattr(row, name) for row in rows]
         factor = 100 if name == "error_rate" else 1
         columns[name] = [factor * e.value for e in values]
-        columns[f"{name}_95"] = [_bounds(show(e)) for e in values]
+        columns[f"{name}_95"] = [bounds(show(e)) for e in values]
     columns["n"] = [row.quality.n for row in rows]
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     st.dataframe(
@@ -118,7 +118,7 @@ _BASELINES = (
 )
 
 
-def _bounds(words: str) -> str:
+def bounds(words: str) -> str:
     """The interval alone of an estimate in words."""
     return f"[{words.partition('[')[2]}" if "[" in words else ""
 
