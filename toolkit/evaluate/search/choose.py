@@ -14,7 +14,7 @@ Kind = Literal["cheapest", "sure", "middle", "best", "closest"]
 
 NEAR_QUALITY, NEAR_PRICE = 0.001, 0.01
 """Two policies are near-duplicates where neither quality nor price (as a ratio) differ more."""
-NOTHING_QUALITY, NOTHING_PRICE = 0.0005, 0.005
+NOTHING_QUALITY, NOTHING_PRICE = 0.001, 0.01
 """A change is undone where that loses no more than this, in quality and in price."""
 MOST_ASKED = 25
 """Policies of the front that are asked whether their goals are met surely."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
+from toolkit.evaluate.compare import METRICS as COMPARED
 from toolkit.evaluate.compare import Comparison
 from toolkit.evaluate.format import html_list, html_table, quality_interval, usd_interval
 from toolkit.evaluate.goals import GoalResult
@@ -43,15 +44,11 @@ class Side:
 
     @property
     def optimism(self) -> dict[str, Estimate]:
-        """Tuned minus held out, by metric: two samples, so the intervals add by their squares."""
-        found = {}
-        for name in METRICS:
-            t, h = getattr(self.tuned, name), getattr(self.held_out, name)
-            value = t.value - h.value
-            low = value - math.hypot(t.value - t.low, h.high - h.value)
-            high = value + math.hypot(t.high - t.value, h.value - h.low)
-            found[name] = Estimate(value, low, high, min(t.n, h.n), h.share)
-        return found
+        """Tuned minus held out, by metric. The halves differ by chance too, for any policy."""
+        return {
+            name: _apart(getattr(self.tuned, name), getattr(self.held_out, name))
+            for name in METRICS
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -81,6 +78,22 @@ class Candidate(Side):
     against_single: Comparison
     """the best single model against this one, on the held-out requests"""
 
+    @property
+    def lost(self) -> dict[str, Estimate]:
+        """What the gain over the policy as it stands was where it was tuned, minus held out.
+
+        The luck of being chosen, without what makes one half harder than the other for both.
+        """
+        return {
+            name: _apart(getattr(self.gain_tuned, name), getattr(self.gain, name))
+            for name in COMPARED
+        }
+
+    @property
+    def holds(self) -> bool:
+        """Whether every goal is met on both halves, by value."""
+        return all(goal.met for goal in (*self.goals_tuned, *self.goals_held_out))
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         changed = [
@@ -90,6 +103,8 @@ class Candidate(Side):
         return {
             "kind": self.kind,
             **super().to_dict(),
+            "holds": self.holds,
+            "lost": as_json.estimates(self.lost, nest_latency=False),
             "changes": changed,
             "gain_tuned": self.gain_tuned.to_dict(),
             "gain": self.gain.to_dict(),
@@ -171,13 +186,14 @@ class Search:
         import pandas as pd
 
         records = []
-        for kind, side in self.sides:
-            for part, summary in (("tuned", side.tuned), ("held out", side.held_out)):
-                record: dict[str, Any] = {"kind": kind, "policy": side.policy.policy, "part": part}
-                for name in METRICS:
-                    e = getattr(summary, name)
-                    record |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
-                records.append(record)
+        both = [(k, s, part) for k, s in self.sides for part in ("tuned", "held out")]
+        for kind, side, part in both:
+            summary = side.tuned if part == "tuned" else side.held_out
+            record: dict[str, Any] = {"kind": kind, "policy": side.policy.policy, "part": part}
+            for name in METRICS:
+                e = getattr(summary, name)
+                record |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+            records.append(record)
         return pd.DataFrame(records).set_index(["kind", "part"])
 
     @property
@@ -207,6 +223,15 @@ class Search:
         caption = f"Search from {self.policy} on {self.dataset}"
         table = html_table(head, rows, caption + (" (simulated data)" if self.simulated else ""))
         return f"<div>{table}{html_list([self.verdict, *self.assumptions])}</div>"
+
+
+def _apart(tuned: Estimate, held_out: Estimate) -> Estimate:
+    """The difference of two samples: the intervals add by their squares."""
+    value = tuned.value - held_out.value
+    down = math.hypot(tuned.value - tuned.low, held_out.high - held_out.value)
+    up = math.hypot(tuned.high - tuned.value, held_out.value - held_out.low)
+    n = min(tuned.n, held_out.n)
+    return Estimate(value, value - down, value + up, n, held_out.share)
 
 
 def _numbers(summary: Summary, goals: tuple[GoalResult, ...]) -> dict[str, Any]:

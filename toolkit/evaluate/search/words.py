@@ -8,15 +8,9 @@ from toolkit.evaluate import goals
 from toolkit.evaluate.format import count, points_interval, quality_interval, usd_interval
 
 if TYPE_CHECKING:
+    from toolkit.evaluate.intervals import Estimate
     from toolkit.evaluate.search.result import Candidate, Search, Side
 
-KINDS = {
-    "cheapest": "The cheapest",
-    "sure": "The cheapest that is sure of it where it was tuned",
-    "middle": "The best bargain",
-    "best": "The best",
-    "closest": "The closest",
-}
 ENDINGS = {
     "budget": "the time was used up",
     "trials": "all of them were tried",
@@ -32,37 +26,57 @@ def verdict(found: Search) -> str:
         return f"Of {tried} none has a cost and a quality that were measured."
     first = found.candidates[0]
     if first.kind == "closest":
-        lead = (
-            f"None of {tried} meets the goals where they were tuned. The closest costs "
-            f"{_numbers(first)}"
-        )
+        lead = f"None of {tried} meets the goals where it was tuned. The closest"
     else:
-        lead = f"The cheapest of {tried} that meets the goals costs {_numbers(first)}"
+        lead = f"Of {tried} the cheapest that meets the goals where it was tuned"
+    lead += " costs" if first.changes else " is the policy as it stands, which costs"
     single = found.single
-    beside = f"The best single model, {single.policy.policy}, costs {_numbers(single)}"
-    return f"{lead}. {_held(first)} {beside}. {first.against_single.verdict}"
-
-
-def _numbers(side: Side) -> str:
-    return (
-        f"{usd_interval(side.held_out.cost_usd_per_1k)} per 1k at quality "
-        f"{quality_interval(side.held_out.quality)} on {count(side.held_out.quality.n)} held-out "
-        f"requests"
+    t = first.tuned
+    tuned = f"{usd_interval(t.cost_usd_per_1k)} and {quality_interval(t.quality)}"
+    return " ".join(
+        (
+            f"{lead} {_numbers(first)} (tuned: {tuned}).",
+            _held(found),
+            f"The best single model, {single.policy.policy}, costs {_numbers(single)}.",
+            first.against_single.verdict,
+        )
     )
 
 
-def _held(one: Candidate) -> str:
-    t = one.tuned
-    tuned = f"Where it was tuned: {usd_interval(t.cost_usd_per_1k)}, {quality_interval(t.quality)}"
-    return f"{tuned}. Goals on the held-out requests: {goals.verdict(one.goals_held_out)}"
+def _numbers(side: Side) -> str:
+    h = side.held_out
+    return (
+        f"{usd_interval(h.cost_usd_per_1k)} per 1k at quality {quality_interval(h.quality)} on "
+        f"{count(h.quality.n)} held-out requests"
+    )
 
 
-def optimism(one: Side) -> str:
-    """How much better it looked where it was tuned."""
-    d = one.optimism
-    quality = points_interval(d["quality"])
-    cost = usd_interval(d["cost_usd_per_1k"], sign=True)
-    return f"quality {quality}, cost per 1k {cost}: tuned minus held out"
+def _held(found: Search) -> str:
+    """Whether the goals hold where nothing was tuned, and which candidate's do."""
+    first = found.candidates[0]
+    judged = goals.verdict(first.goals_held_out)
+    text = f"Its goals on the held-out requests: {judged[0].lower()}{judged[1:]}"
+    others = [one for one in found.candidates[1:] if one.holds]
+    if not first.holds and others:
+        one = others[0]
+        text += f" {one.policy.policy}, at {_numbers(one)}, meets them on both halves."
+    return text
+
+
+def optimism(one: Candidate) -> str:
+    """How much of its gain over the policy as it stands was luck."""
+    parts = []
+    for name, label, show in (
+        ("quality", "quality", points_interval),
+        ("cost_usd_per_1k", "cost per 1k", _usd),
+    ):
+        then, now = (show(getattr(gain, name)) for gain in (one.gain_tuned, one.gain))
+        parts.append(f"{label} {then} where tuned, {now} held out, apart {show(one.lost[name])}")
+    return f"What it changes: {'; '.join(parts)}"
+
+
+def _usd(e: Estimate) -> str:
+    return usd_interval(e, sign=True)
 
 
 def assumptions(found: Search) -> tuple[str, ...]:
