@@ -24,7 +24,7 @@ from toolkit.evaluate.compare import compare
 from toolkit.evaluate.differences import POWER, needed
 from toolkit.evaluate.format import count, html_list, html_table, percent
 from toolkit.evaluate.goals import GoalResult, judge_all, limited, listed
-from toolkit.evaluate.intervals import Estimate, Z
+from toolkit.evaluate.intervals import FEW, Estimate, Z
 from toolkit.evaluate.relative import of_comparison
 from toolkit.evaluate.summary import ESTIMATES, Summary
 from toolkit.evaluate.verdict import about
@@ -213,6 +213,7 @@ def gate(
         raise PolicyError([Problem("there is nothing to judge by", "goals", "no goal", known)])
     compared = None
     if against is not None:
+        seed = policy.seed if isinstance(policy, Replay) else seed
         compared = compare(against, policy, dataset, seed=seed, scenario=scenario)
         done = compared.replays[1]
     elif isinstance(policy, Replay):
@@ -262,9 +263,9 @@ def _assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ..
         lines.append(
             f"Changes and ratios are over the {count(compared.paired)} requests observed under "
             f"both policies, those of {compared.b} against those of {compared.a}. Changes of "
-            "percentiles and of rare endings, and ratios of percentiles, rates and qualities, "
-            "combine the intervals of both sides by square-and-add with their correlation; all "
-            "others come from the differences, or the draws, of the same requests."
+            "percentiles, fallbacks and degraded answers, and ratios of percentiles, rates and "
+            "qualities, combine the intervals of both sides by square-and-add with their "
+            "correlation; all others come from the differences, or the draws, of the same requests."
         )
     return tuple(lines)
 
@@ -311,7 +312,10 @@ def _more(goal: GoalResult, limit: float) -> float:
     p, end = goal.value, goal.high if limit > goal.value else goal.low
     if p in {limit, end} or not 0 < end < 1:
         return math.nan
-    worth = Z * Z * end * (1 - end) / (end - p) ** 2
+    if goal.n * min(p, 1 - p) < FEW:  # Wilson's interval, else the bootstrap's
+        worth = Z * Z * end * (1 - end) / (end - p) ** 2
+    else:
+        worth = Z * Z * p * (1 - p) / ((goal.high - goal.low) / 2) ** 2
     power = NormalDist().inv_cdf(POWER)
     reach = Z * math.sqrt(limit * (1 - limit)) + power * math.sqrt(p * (1 - p))
     return max(1.0, (reach / (p - limit)) ** 2 / worth)

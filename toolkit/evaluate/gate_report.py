@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.goals import GoalResult
 
 _NUMBER = re.compile(r"[\[(]?[+−-]?\$?\d[\d.,]*%?[\])]?[,.;:)]*")
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>#@|~!&^/=$]|^[+-]|www\.|\w\.[^\W\d]", re.IGNORECASE)
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#@|~!&^/=$]|^[+-]|www\.|\w\.[^\W\d]|:\w+:", re.IGNORECASE)
 
 
 def markdown(gate: Gate) -> str:
@@ -74,13 +74,17 @@ def _row(cells: Iterable[str]) -> str:
 
 def text(words: str) -> str:
     """A sentence in Markdown that reads as it stands."""
-    return " ".join(map(_word, printable(words).split()))
+    first, *rest = printable(words).split() or [""]
+    # A number with a dot begins a list, where it begins a line.
+    start = code(first) if re.fullmatch(r"\d+[.)]", first) else _word(first)
+    return " ".join([start, *map(_word, rest)])
 
 
 def _word(word: str) -> str:
     if _NUMBER.fullmatch(word) or not _MARKUP.search(word):
         return word
-    before, name, after = re.fullmatch(r"([(“]*)(.*?)([)”.,;:?]*)", word).groups()
+    name = word.lstrip("(“").rstrip(")”.,;:?")
+    before, after = word.split(name, 1)
     return f"{before}{code(name)}{after}"
 
 
