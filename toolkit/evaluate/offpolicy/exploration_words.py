@@ -100,10 +100,16 @@ def _one(found: Exploration, share: Share) -> str:
         return (
             f"Nothing has to be explored: {found.serving} itself leaves enough to chance. {tells}."
         )
+    price = _changes(share.quality, share.cost_usd_per_1k)
+    against = f"gainst {found.serving} alone"
     return (
         f"Send {part(share.explore)} of the requests to one of {count(len(found.models))} models"
-        f" at random: {tells}. Against {found.serving} alone this changes"
-        f" {_changes(share.quality, share.cost_usd_per_1k)}."
+        f" at random: {tells}. "
+        + (
+            f"A{against} this changes {price}."
+            if price
+            else f"What it changes a{against} the data does not tell."
+        )
     )
 
 
@@ -118,7 +124,7 @@ def _changes(quality: Estimate, cost: Estimate) -> str:
     if math.isfinite(cost.value):
         value, space, bounds = usd_interval(cost, sign=True).partition(" ")
         parts.append(f"cost by {value} per 1k{space}{bounds}")
-    return listed(parts) if parts else "what was not measured"
+    return listed(parts) if parts else ""
 
 
 def _none(found: Exploration) -> str:
