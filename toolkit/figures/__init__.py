@@ -9,12 +9,16 @@ from toolkit.figures import theme
 from toolkit.figures.bars import cost_figure, endings_figure
 from toolkit.figures.categories import category_figure
 from toolkit.figures.diagram import policy_figure
+from toolkit.figures.differences import slices_figure
+from toolkit.figures.exploration import exploration_figure
 from toolkit.figures.frontier import frontier_figure
 from toolkit.figures.goodput import goodput_figure
 from toolkit.figures.intervals import comparison_figure, summary_figure
 from toolkit.figures.latency import latency_figure
+from toolkit.figures.offpolicy import estimates_figure, overlap_figure
 from toolkit.figures.pulse import pulse_figure
 from toolkit.figures.report import report
+from toolkit.figures.search import search_figure
 from toolkit.figures.timeline import timeline_figure
 from toolkit.figures.tradeoffs import tradeoffs_figure
 from toolkit.figures.waterfall import waterfall_figure
@@ -30,13 +34,18 @@ __all__ = [
     "comparison_figure",
     "cost_figure",
     "endings_figure",
+    "estimates_figure",
+    "exploration_figure",
     "frontier_figure",
     "goodput_figure",
     "latency_figure",
+    "overlap_figure",
     "policy_figure",
     "pulse_figure",
     "replay_figure",
     "report",
+    "search_figure",
+    "slices_figure",
     "summary_figure",
     "timeline_figure",
     "tradeoffs_figure",

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.intervals import Estimate
 
+COST, QUALITY = "cost_usd_per_1k", "quality"
 DECADES = 30
 """A scale of money or time is logarithmic where its largest is this many times its smallest."""
 ZOOM = 5
@@ -37,9 +38,9 @@ class Axis:
 def axis(name: str) -> Axis:
     """The scale of a measure."""
     label = WORDS[name][0]
-    if name == "quality":
+    if name == QUALITY:
         return Axis(name, "quality, 0 to 1", False, {})
-    if name == "cost_usd_per_1k":
+    if name == COST:
         look = {"tickprefix": "$", "exponentformat": "none"}
         return Axis(name, "cost per 1,000 requests, USD", True, look)
     if name.endswith("_s"):
@@ -94,7 +95,7 @@ def scale(name: str, of: Sequence[float], beside: Sequence[float], whole: bool =
     main, rest = ([v for v in values if math.isfinite(v)] for values in (of, beside))
     if not main:
         main = rest or [0.0, 1.0]
-    sizes = name == "cost_usd_per_1k" or name.endswith("_s")
+    sizes = name == COST or name.endswith("_s")
     if sizes and min(main + rest) > 0 and max(main + rest) > DECADES * min(main + rest):
         logs = [[math.log10(v) for v in values] for values in (main, rest)]
         low, high = _range(logs[0], logs[1], 0.3, whole)
@@ -103,7 +104,7 @@ def scale(name: str, of: Sequence[float], beside: Sequence[float], whole: bool =
             return Scale(low - pad, high + pad, True)
         # What is far away is left out, and what is left is of one size.
         rest = [v for v in rest if low <= math.log10(v) <= high]
-    least = 0.04 if name == "quality" else 0.1 * max(map(abs, main))
+    least = 0.04 if name == QUALITY else 0.1 * max(map(abs, main))
     low, high = _range(main, rest, least, whole)
     pad = PAD * ((high - low) or least or 1.0)
     return Scale(max(low - pad, -pad / 2) if low >= 0 else low - pad, high + pad, False)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.evaluate.format import count, number, percent
 from toolkit.evaluate.goals import WORDS
-from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.figures import theme
 
 if TYPE_CHECKING:
     from toolkit.evaluate.baselines import Baseline
     from toolkit.evaluate.tradeoffs.points import Point
+
+Row: TypeAlias = "Point | Baseline"
+"""A single model comes as a point or as a baseline."""
 
 MEASURES = (
     "quality",
@@ -83,3 +86,14 @@ def _measures(row: object) -> list[str]:
             label, show = WORDS[name]
             found.append(f"{label} {show(e)}")
     return found
+
+
+def value(row: Row, name: str) -> Estimate:
+    """A measure of a point or of a baseline; undefined where it has none."""
+    found = getattr(row, name, UNDEFINED)
+    return found if isinstance(found, Estimate) else UNDEFINED
+
+
+def known(row: Row, *names: str) -> bool:
+    """All of these measures of a row are known."""
+    return not any(math.isnan(value(row, name).value) for name in names)

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from toolkit.evaluate.format import count
-from toolkit.evaluate.intervals import UNDEFINED, Estimate
+from toolkit.evaluate.intervals import Estimate
 from toolkit.figures import theme
-from toolkit.figures.axes import Axis, Scale, axis, scale
-from toolkit.figures.labels import places
-from toolkit.figures.tradeoff_words import baseline_words, point_words
+from toolkit.figures.axes import COST, QUALITY, Axis, Scale, axis, scale
+from toolkit.figures.tradeoff_baselines import baselines, mixes
+from toolkit.figures.tradeoff_goals import good_enough, limits
+from toolkit.figures.tradeoff_words import Row, known, point_words, value
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.baselines import Baseline
     from toolkit.evaluate.tradeoffs.frontier import Frontier
     from toolkit.evaluate.tradeoffs.points import Point
     from toolkit.policy.model import Goals
 
-Row: TypeAlias = "Point | Baseline"
-
 MANY = 15
 """Of more policies than this only those on the frontier show their intervals."""
-FEW = 6
-"""Up to so many single models each have their name beside them."""
-WIDE, HIGH = 560.0, 290.0
-"""The plot in pixels, for the room that labels need."""
-BENDS = 24
-"""Pieces of a line between two points."""
-COST, QUALITY = "cost_usd_per_1k", "quality"
-_SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
 
 
 def tradeoffs_figure(
@@ -55,45 +43,28 @@ def tradeoffs_figure(
     and of what stands near them, ``whole`` shows everything, as a double click does.
     """
     across, up = axis(x), axis(y)
-    points = [p for p in frontier.points if p.same_as is None and _known(p, x, y)]
+    points = [p for p in frontier.points if p.same_as is None and known(p, x, y)]
     beside: tuple[Row, ...] = frontier.singles
     if len(frontier.used) > 1:
         beside = (*beside, frontier.random_mix, frontier.oracle)
-    rows = [row for row in beside if _known(row, x, y)]
+    rows = [row for row in beside if known(row, x, y)]
     asked = frontier.goals if goals is None else goals
     scales = _scales(frontier, points, rows, across, up, asked, whole)
     fig = theme.figure(height, f"{up.title} against {across.title}: many policies and baselines")
-    _good_enough(fig, asked, across, up, scales)
+    good_enough(fig, asked, across, up, scales)
     if {x, y} == {COST, QUALITY}:
-        _mixes(fig, frontier, x)
-    hidden = _baselines(fig, frontier, rows, across, up, scales, colours or {})
+        mixes(fig, frontier, x)
+    baselines(fig, frontier, rows, across, up, scales, colours or {})
     _policies(fig, frontier, points, across, up)
     if picked is not None:
         _ring(fig, frontier.points[picked], x, y)
     fig.update_xaxes(title=_title(across, scales[0]), **across.look, **scales[0].look())
     fig.update_yaxes(title=up.title, **up.look, **scales[1].look())
-    if hidden:
-        _outside(fig, hidden)
     return fig
 
 
 def _title(axis: Axis, scale: Scale) -> str:
     return axis.title + (" (logarithmic)" if scale.log else "")
-
-
-def value(row: Row, name: str) -> Estimate:
-    """A measure of a point or of a baseline; undefined where it has none."""
-    found = getattr(row, name, UNDEFINED)
-    return found if isinstance(found, Estimate) else UNDEFINED
-
-
-def _kind(row: Row) -> str:
-    """A single model comes as a policy of its own."""
-    return getattr(row, "kind", "single")
-
-
-def _known(row: Row, *names: str) -> bool:
-    return not any(math.isnan(value(row, name).value) for name in names)
 
 
 def _scales(
@@ -111,14 +82,9 @@ def _scales(
         of = [value(p, one.name).value for p in points]
         of += [end for p in barred for end in _ends(value(p, one.name))]
         beside = [value(row, one.name).value for row in rows]
-        beside += [end for end in _limits(goals, one) if end is not None]
+        beside += [end for end in limits(goals, one) if end is not None]
         found.append(scale(one.name, of, beside, whole))
     return found[0], found[1]
-
-
-def _limits(goals: Goals, axis: Axis) -> tuple[float | None, float | None]:
-    goal = getattr(goals, axis.name, None)
-    return getattr(goal, "min", None), getattr(goal, "max", None)
 
 
 def _ends(e: Estimate) -> tuple[float, float]:
@@ -212,7 +178,7 @@ def _bars(estimates: Sequence[Estimate]) -> dict[str, object]:
 
 
 def _ring(fig: go.Figure, point: Point, x: str, y: str) -> None:
-    if _known(point, x, y):
+    if known(point, x, y):
         fig.add_trace(
             go.Scatter(
                 x=[value(point, x).value],
@@ -229,184 +195,3 @@ def _ring(fig: go.Figure, point: Point, x: str, y: str) -> None:
                 showlegend=False,
             )
         )
-
-
-def _mixes(fig: go.Figure, frontier: Frontier, x: str) -> None:
-    """What can be had by sending shares of the requests to policies, or models, at random."""
-    tried = [frontier.points[i] for i in frontier.hull]
-    lines = (
-        (
-            "mix of models",
-            [(v.cost_usd_per_1k, v.quality) for v in frontier.zero_router],
-            {"color": theme.NEUTRAL, "width": 1.5, "dash": "dash"},
-        ),
-        (
-            "mix of policies",
-            [(p.cost_usd_per_1k.value, p.quality.value) for p in tried],
-            {"color": theme.POLICY, "width": 1.2, "dash": "dot"},
-        ),
-    )
-    for name, ends, line in lines:
-        cost, quality = _straight(ends)
-        fig.add_trace(
-            go.Scatter(
-                x=cost if x == COST else quality,
-                y=quality if x == COST else cost,
-                mode="lines",
-                name=name,
-                line=line,
-                hoverinfo="skip",
-            )
-        )
-
-
-def _straight(ends: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """A line through points that is straight in dollars, also where the axis is logarithmic."""
-    cost, quality = (list(axis) for axis in zip(*ends[:1], strict=True)) if ends else ([], [])
-    for (c, q), (d, r) in pairwise(ends):
-        steps = [i / BENDS for i in range(1, BENDS + 1)]
-        # Denser where a logarithm bends most.
-        cost += [c + (d - c) * s * s for s in steps]
-        quality += [q + (r - q) * s * s for s in steps]
-    return cost, quality
-
-
-def _baselines(
-    fig: go.Figure,
-    frontier: Frontier,
-    rows: Sequence[Row],
-    across: Axis,
-    up: Axis,
-    scales: tuple[Scale, Scale],
-    colours: Mapping[str, str],
-) -> list[str]:
-    """Draw what is in the picture; the names of what is not."""
-
-    def inside(row: Row) -> bool:
-        ends = zip(scales, (across, up), strict=True)
-        return all(scale.holds(value(row, one.name).value) for scale, one in ends)
-
-    shown = [row for row in rows if inside(row)]
-    singles = [row for row in shown if _kind(row) == "single"]
-    named = shown
-    if len(singles) > FEW:
-        named = [row for row in shown if row.name in frontier.used or _kind(row) != "single"]
-    labels = _labels(frontier, named, across, up, scales)
-    if singles:
-        _hollow(fig, singles, "single models", across, up, labels, colours)
-    for row in shown:
-        if _kind(row) != "single":
-            _hollow(fig, [row], row.name, across, up, labels, {})
-    return [row.name for row in rows if not inside(row)]
-
-
-def _labels(
-    frontier: Frontier,
-    named: Sequence[Row],
-    across: Axis,
-    up: Axis,
-    scales: tuple[Scale, Scale],
-) -> dict[str, str]:
-    policies = [frontier.points[i] for i in (0, *frontier.frontier)]
-    at = [
-        (
-            WIDE * scales[0].at(value(row, across.name).value),
-            HIGH * scales[1].at(value(row, up.name).value),
-        )
-        for row in (*named, *(p for p in policies if _known(p, across.name, up.name)))
-    ]
-    return places(at, [row.name for row in named], WIDE)
-
-
-def _hollow(
-    fig: go.Figure,
-    rows: Sequence[Row],
-    name: str,
-    across: Axis,
-    up: Axis,
-    labels: Mapping[str, str],
-    colours: Mapping[str, str],
-) -> None:
-    fig.add_trace(
-        go.Scatter(
-            x=[value(row, across.name).value for row in rows],
-            y=[value(row, up.name).value for row in rows],
-            name=theme.plain(name),
-            # A label tells as much as an entry of the legend.
-            showlegend=len(rows) > 1 or rows[0].name not in labels,
-            cliponaxis=False,
-            mode="markers+text",
-            text=[theme.plain(row.name) if row.name in labels else "" for row in rows],
-            textposition=[labels.get(row.name, "top center") for row in rows],
-            textfont={"size": 12},
-            marker={
-                "symbol": [_SYMBOLS[_kind(row)] for row in rows],
-                "size": [12 if row.name in labels else 9 for row in rows],
-                "color": [colours.get(row.name, theme.NEUTRAL) for row in rows],
-                "line": {"width": 2},
-                "opacity": [1 if row.name in labels else 0.6 for row in rows],
-            },
-            customdata=[[-1, baseline_words(row)] for row in rows],
-            hovertemplate="%{customdata[1]}<extra></extra>",
-        )
-    )
-
-
-def _good_enough(
-    fig: go.Figure, goals: Goals, across: Axis, up: Axis, scales: tuple[Scale, Scale]
-) -> None:
-    """Shade what the goals of the two axes allow."""
-    ends = []
-    for one, shown in zip((across, up), scales, strict=True):
-        low, high = _limits(goals, one)
-        ends.append(
-            (
-                shown.edge(True) if low is None else low,
-                shown.edge(False) if high is None else high,
-                low is None and high is None,
-            )
-        )
-    (left, right, any_x), (bottom, top, any_y) = ends
-    if any_x and any_y:
-        return
-    fig.add_shape(
-        type="rect",
-        x0=left,
-        x1=right,
-        y0=bottom,
-        y1=top,
-        fillcolor=theme.faded(theme.GOAL, 0.10),
-        line={"color": theme.GOAL, "width": 1, "dash": "dot"},
-        layer="below",
-    )
-    near, far = (min(max(scales[0].at(end), 0.0), 1.0) for end in (left, right))
-    inside = near < far and scales[1].at(bottom) < 1 and scales[1].at(top) > 0
-    late = inside and near > 0.7
-    fig.add_annotation(
-        text="good enough" if inside else "good enough is outside of this picture",
-        showarrow=False,
-        xref="x domain",
-        yref="y domain",
-        x=far if late else near if inside else 0.0,
-        y=min(max(scales[1].at(top), 0.1), 1.0) if inside else 1.0,
-        xanchor="right" if late else "left",
-        yanchor="top",
-        font={"color": theme.GOAL, "size": 12},
-    )
-
-
-def _outside(fig: go.Figure, names: Sequence[str]) -> None:
-    """Tell what is not in the picture."""
-    what = "baseline is" if len(names) == 1 else "baselines are"
-    fig.add_annotation(
-        text=f"{count(len(names))} {what} outside",
-        hovertext="<br>".join(theme.plain(name) for name in names[:12]),
-        showarrow=False,
-        xref="x domain",
-        yref="y domain",
-        x=1,
-        y=0,
-        xanchor="right",
-        yanchor="bottom",
-        font={"size": 11},
-    )

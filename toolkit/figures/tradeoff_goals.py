@@ -1,0 +1,62 @@
+"""What is good enough, shaded in a figure of two measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from toolkit.figures import theme
+from toolkit.figures.axes import Axis, Scale
+
+if TYPE_CHECKING:
+    from toolkit.policy.model import Goals
+
+
+def limits(goals: Goals, axis: Axis) -> tuple[float | None, float | None]:
+    """The least and the most that a goal allows of a measure itself."""
+    goal = getattr(goals, axis.name, None)
+    return getattr(goal, "min", None), getattr(goal, "max", None)
+
+
+def good_enough(
+    fig: go.Figure, goals: Goals, across: Axis, up: Axis, scales: tuple[Scale, Scale]
+) -> None:
+    """Shade what the goals of the two axes allow."""
+    ends = []
+    for one, shown in zip((across, up), scales, strict=True):
+        low, high = limits(goals, one)
+        ends.append(
+            (
+                shown.edge(True) if low is None else low,
+                shown.edge(False) if high is None else high,
+                low is None and high is None,
+            )
+        )
+    (left, right, any_x), (bottom, top, any_y) = ends
+    if any_x and any_y:
+        return
+    fig.add_shape(
+        type="rect",
+        x0=left,
+        x1=right,
+        y0=bottom,
+        y1=top,
+        fillcolor=theme.faded(theme.GOAL, 0.10),
+        line={"color": theme.GOAL, "width": 1, "dash": "dot"},
+        layer="below",
+    )
+    near, far = (min(max(scales[0].at(end), 0.0), 1.0) for end in (left, right))
+    inside = near < far and scales[1].at(bottom) < 1 and scales[1].at(top) > 0
+    late = inside and near > 0.7
+    fig.add_annotation(
+        text="good enough" if inside else "good enough is outside of this picture",
+        showarrow=False,
+        xref="x domain",
+        yref="y domain",
+        x=far if late else near if inside else 0.0,
+        y=min(max(scales[1].at(top), 0.1), 1.0) if inside else 1.0,
+        xanchor="right" if late else "left",
+        yanchor="top",
+        font={"color": theme.GOAL, "size": 12},
+    )
