@@ -19,10 +19,11 @@ from toolkit.evaluate.format import (
     usd_interval,
     usd_per_1k,
 )
-from toolkit.evaluate.goals import LIMITS, GoalResult
+from toolkit.evaluate.goals import GoalResult, judge_all, limited
+from toolkit.evaluate.goals import verdict as in_words
 from toolkit.evaluate.intervals import Estimate
-from toolkit.evaluate.summary import Summary
-from toolkit.policy.words import limit_in_words
+from toolkit.evaluate.relative import of_comparison
+from toolkit.evaluate.summary import ESTIMATES
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
 
@@ -45,6 +46,7 @@ class Tile:
 def tiles(view: View) -> tuple[Tile, ...]:
     """The four numbers of a view."""
     s, c, b = view.summary, view.comparison, view.base_summary
+    goals = judged(view)
     p95 = f"from {seconds(b.latency_p95_s.value)}" if b.latency_p95_s.n else ""
     return (
         Tile(
@@ -54,7 +56,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             usd_per_1k,
             _change(c.cost_usd_per_1k, usd_interval(c.cost_usd_per_1k, sign=True)),
             _better(c.cost_usd_per_1k, less=True),
-            _goals(s, "cost_usd_per_1k"),
+            _of(goals, "cost_usd_per_1k"),
         ),
         Tile(
             "Quality, 0 to 1",
@@ -63,7 +65,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             number,
             _change(c.quality, points_interval(c.quality)),
             _better(c.quality, less=False),
-            _goals(s, "quality"),
+            _of(goals, "quality"),
         ),
         Tile(
             "p95 latency",
@@ -72,7 +74,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             seconds,
             p95,
             _apart(s.latency_p95_s, b.latency_p95_s),
-            _goals(s, "latency_p95_s"),
+            _of(goals, "latency_p95_s"),
         ),
         Tile(
             "Errors",
@@ -81,13 +83,24 @@ def tiles(view: View) -> tuple[Tile, ...]:
             percent,
             _change(c.error_rate, points_interval(c.error_rate)),
             _better(c.error_rate, less=True),
-            _goals(s, "error_rate"),
+            _of(goals, "error_rate"),
         ),
     )
 
 
-def _goals(s: Summary, name: str) -> tuple[GoalResult, ...]:
-    return tuple(goal for goal in s.goals if goal.name == name)
+def judged(view: View) -> tuple[GoalResult, ...]:
+    """The goals of a view, those against a baseline held against the one that is chosen."""
+    s = view.summary
+    if all(goal.kind == "value" for goal in s.goals):
+        return s.goals
+    goals = view.policy.goals
+    held = of_comparison(view.comparison, limited(goals))
+    estimates = {name: getattr(s, name) for name in ESTIMATES}
+    return judge_all(goals, estimates, held.changes, held.ratios)
+
+
+def _of(goals: tuple[GoalResult, ...], name: str) -> tuple[GoalResult, ...]:
+    return tuple(goal for goal in goals if goal.name == name)
 
 
 def _change(d: Difference, words: str) -> str:
@@ -170,14 +183,10 @@ def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
 
 def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
     """``≥ 0.85``, ``≤ $1.00 /1k``, ``at most 0.8 times the baseline``."""
-    limits = [
-        f"{'≥' if key == 'min' else '≤'} {show(end)}"
-        if goal.kind == "value"
-        else limit_in_words(key, end, show)
-        for key, end in zip(LIMITS[goal.kind], (goal.lowest, goal.highest), strict=True)
-        if math.isfinite(end)
-    ]
-    return " and ".join(limits)
+    if goal.kind != "value":
+        return goal.wanted
+    ends = (("≥", goal.lowest), ("≤", goal.highest))
+    return " and ".join(f"{sign} {show(end)}" for sign, end in ends if math.isfinite(end))
 
 
 def verdict(view: View) -> None:
@@ -190,9 +199,11 @@ def verdict(view: View) -> None:
             "and this line says whether they are met."
         )
         return
-    met = [goal for goal in s.goals if goal.met]
-    if 0 < len(met) < len(s.goals):
-        answer = f"In part: {s.verdict[:1].lower()}{s.verdict[1:]}"
-    else:
-        answer = s.verdict
+    goals = judged(view)
+    met = [goal for goal in goals if goal.met]
+    answer = in_words(goals)
+    if 0 < len(met) < len(goals):
+        answer = f"In part: {answer[:1].lower()}{answer[1:]}"
+    if any(goal.kind != "value" for goal in goals):
+        where += f", against {bold(view.baseline_name)},"
     st.markdown(f"#### Does {where} meet its goals? {literal(answer)}")
