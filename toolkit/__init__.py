@@ -23,10 +23,19 @@ if TYPE_CHECKING:
     from toolkit.evaluate.baselines import baselines
     from toolkit.evaluate.cache_roc import cache_roc
     from toolkit.evaluate.compare import Comparison, compare
+    from toolkit.evaluate.gate import Gate, gate
     from toolkit.evaluate.goodput import goodput
     from toolkit.evaluate.incident import incident
+    from toolkit.evaluate.offpolicy.estimate import estimate
+    from toolkit.evaluate.offpolicy.explore import explore
+    from toolkit.evaluate.offpolicy.result import OffPolicy
+    from toolkit.evaluate.offpolicy.sampling import sample_log
+    from toolkit.evaluate.search.result import Search
+    from toolkit.evaluate.search.search import search
     from toolkit.evaluate.summary import Summary, summarize
     from toolkit.evaluate.timeline import timeline
+    from toolkit.evaluate.tradeoffs.frontier import frontier
+    from toolkit.evaluate.tradeoffs.result import Frontier
     from toolkit.logs.dataset import Dataset
     from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset
     from toolkit.logs.exporters import export
@@ -46,13 +55,17 @@ __all__ = [
     "Dataset",
     "DetourError",
     "ErrorType",
+    "Frontier",
+    "Gate",
     "LiveLog",
+    "OffPolicy",
     "Policy",
     "PolicyError",
     "Problem",
     "ProviderError",
     "Replay",
     "Scenario",
+    "Search",
     "Service",
     "Status",
     "Summary",
@@ -62,7 +75,11 @@ __all__ = [
     "check",
     "compare",
     "dataset_from_frame",
+    "estimate",
+    "explore",
     "export",
+    "frontier",
+    "gate",
     "goodput",
     "import_file",
     "incident",
@@ -75,6 +92,8 @@ __all__ = [
     "parse_policy",
     "preview",
     "replay",
+    "sample_log",
+    "search",
     "serve",
     "summarize",
     "through_litellm",
@@ -88,10 +107,19 @@ _HOMES = {
     "toolkit.evaluate.baselines": ("baselines",),
     "toolkit.evaluate.cache_roc": ("cache_roc",),
     "toolkit.evaluate.compare": ("Comparison", "compare"),
+    "toolkit.evaluate.gate": ("Gate", "gate"),
     "toolkit.evaluate.goodput": ("goodput",),
     "toolkit.evaluate.incident": ("incident",),
+    "toolkit.evaluate.offpolicy.estimate": ("estimate",),
+    "toolkit.evaluate.offpolicy.explore": ("explore",),
+    "toolkit.evaluate.offpolicy.result": ("OffPolicy",),
+    "toolkit.evaluate.offpolicy.sampling": ("sample_log",),
+    "toolkit.evaluate.search.result": ("Search",),
+    "toolkit.evaluate.search.search": ("search",),
     "toolkit.evaluate.summary": ("Summary", "summarize"),
     "toolkit.evaluate.timeline": ("timeline",),
+    "toolkit.evaluate.tradeoffs.frontier": ("frontier",),
+    "toolkit.evaluate.tradeoffs.result": ("Frontier",),
     "toolkit.logs.dataset": ("Dataset",),
     "toolkit.logs.datasets": ("dataset_from_frame", "list_datasets", "load_dataset"),
     "toolkit.logs.exporters": ("export",),
