@@ -101,15 +101,12 @@ def _one(found: Exploration, share: Share) -> str:
             f"Nothing has to be explored: {found.serving} itself leaves enough to chance. {tells}."
         )
     price = _changes(share.quality, share.cost_usd_per_1k)
-    against = f"gainst {found.serving} alone"
+    told = f"Against {found.serving} alone this changes {price}."
+    if not price:
+        told = f"What it changes against {found.serving} alone the data does not tell."
     return (
         f"Send {part(share.explore)} of the requests to one of {count(len(found.models))} models"
-        f" at random: {tells}. "
-        + (
-            f"A{against} this changes {price}."
-            if price
-            else f"What it changes a{against} the data does not tell."
-        )
+        f" at random: {tells}. {told}"
     )
 
 
