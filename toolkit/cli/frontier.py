@@ -91,12 +91,14 @@ def _csv(found: Frontier) -> bytes:
     import pyarrow as pa
     from pyarrow.csv import write_csv
 
+    from toolkit.evaluate.tradeoffs.vary import value_text
     from toolkit.logs.exporters.columns import csv_columns
 
     frame = found.to_pandas().reset_index()
     for path in found.paths:
-        # One column may hold a number, a word and nothing.
-        frame[path] = [None if value is None else str(value) for value in frame[path]]
+        # As a policy file has them: one column may hold a number, a word and nothing.
+        given = (point.values[path] for point in found.points)
+        frame[path] = [None if value is None else value_text(value) for value in given]
     sink = pa.BufferOutputStream()
     write_csv(csv_columns(pa.Table.from_pandas(frame, preserve_index=False), "frontier"), sink)
     return bytes(sink.getvalue())

@@ -198,7 +198,8 @@ def replay_traffic(
     decisions = decide(policy, dataset.requests, seed)
     done = totals(dataset.n_requests)
     blank = Replay(
-        policy, dataset, seed, plan, scenario, faults, plan.stateful or needs_order(faults),
+        policy, dataset, seed, plan, scenario, faults,
+        plan.stateful or (len(faults.kind) > 0 and needs_order(faults)),
         arrivals, _UNCHANGED, **decisions._asdict(), **done._asdict(),
     )  # fmt: skip
     changes = _play(blank, done, NOWHERE)
@@ -210,7 +211,7 @@ def replay_traffic(
         for name in ("cost_usd", "latency_s"):
             if dataset.measured_share(name) == 0:
                 getattr(done, name)[:] = np.nan
-    return replace(blank, changes=changes)
+    return blank if changes is _UNCHANGED else replace(blank, changes=changes)
 
 
 _UNCHANGED = Changes(np.empty(0), np.empty(0, np.int16), np.empty(0, np.int8))

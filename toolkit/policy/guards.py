@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictInt, WithJsonSchema, model_validator
@@ -22,6 +23,7 @@ def _error_label(value: str) -> str:
     return value
 
 
+@functools.lru_cache(maxsize=256)
 def labelled(labels: tuple[str, ...]) -> tuple[ErrorType, ...]:
     """The errors with these names, in the order of their codes."""
     return tuple(e for e in ErrorType if e.label in labels)

@@ -28,6 +28,8 @@ MOST_VALUES = 2_000_000
 """Requests × policies that are in memory at once."""
 MOST_AT_ONCE = 256
 """Policies whose intervals are found at once."""
+MOST_CLUSTERED = 32
+"""The same where requests come in clusters, of which each policy is asked by itself."""
 MEANS = ("quality", "cost", "latency_mean_s", "error_rate", "fallback_rate", "degraded_rate")
 
 Job: TypeAlias = tuple[Policy, Faults]
@@ -76,7 +78,8 @@ class World:
 
     def sweep(self, jobs: Sequence[Job], step: Step) -> Swept:
         """Replay every policy under its faults; ``step`` is called after each."""
-        size = min(MOST_AT_ONCE, max(1, MOST_VALUES // max(int(self.part.sum()), 1)))
+        at_once = MOST_AT_ONCE if self.boot.row is None else MOST_CLUSTERED
+        size = min(at_once, max(1, MOST_VALUES // max(int(self.part.sum()), 1)))
         measured: list[Measured] = []
         drawn: list[tuple[Floats, Floats]] = []
         first: Replay | None = None
@@ -115,10 +118,12 @@ class World:
         )
 
     def _estimates(self, ends: list[_Ending]) -> tuple[list[Measured], tuple[Floats, Floats]]:
-        request = np.concatenate([end.seen for end in ends])
-        code = np.repeat(np.arange(len(ends)), [len(end.seen) for end in ends])
-        columns = [np.concatenate(column) for column in zip(*(e.means for e in ends), strict=True)]
-        rows = Rows(self.boot, request, code, len(ends))
+        first: dict[tuple[int, ...], int] = {}
+        place = [first.setdefault(end.mark, len(first)) for end in ends]
+        # What ends alike is estimated once.
+        different = [ends[place.index(k)] for k in range(len(first))]
+        request, code, columns = _laid_out(different)
+        rows = Rows(self.boot, request, code, len(different))
         metrics = [
             Metric(column, fraction=name not in {"cost", "latency_mean_s"})
             for name, column in zip(MEANS, columns, strict=True)
@@ -135,10 +140,30 @@ class World:
                 estimates={name: means[k] for name, means in by_name.items()} | end.quantiles,
                 mark=end.mark,
             )
-            for k, end in enumerate(ends)
+            for k, end in zip(place, ends, strict=True)
         ]
-        quality, cost = (drawn_means(self.boot, request, code, len(ends), c) for c in columns[:2])
+        quality, cost = (
+            drawn_means(self.boot, request, code, len(different), column)[:, place]
+            for column in columns[:2]
+        )
         return measured, (cost, quality)
+
+
+def _laid_out(
+    ends: list[_Ending],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], list[Floats]]:
+    """The requests of all policies as rows: request, policy and each of MEANS, (r,).
+
+    Mostly all are observed on the same requests: then request by request, so that sums over the
+    policies of a request are written where the last ones were.
+    """
+    seen, k = ends[0].seen, len(ends)
+    means = zip(*(end.means for end in ends), strict=True)
+    if all(np.array_equal(end.seen, seen) for end in ends[1:]):
+        code = np.tile(np.arange(k), len(seen))
+        return np.repeat(seen, k), code, [np.stack(one, axis=1).ravel() for one in means]
+    code = np.repeat(np.arange(k), [len(end.seen) for end in ends])
+    return np.concatenate([end.seen for end in ends]), code, [np.concatenate(one) for one in means]
 
 
 @dataclass(frozen=True, eq=False)
