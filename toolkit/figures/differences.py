@@ -19,7 +19,7 @@ MOST = 30
 TWO = 2
 _LOOK: dict[str, dict[str, Any]] = {
     "quality": {"tickformat": "+.2~f"},
-    "cost_usd_per_1k": {"tickprefix": "$"},
+    "cost_usd_per_1k": {"tickformat": "+$.6~f"},
     "latency_mean_s": {"ticksuffix": " s"},
     "error_rate": {"tickformat": "+.3~p"},
 }

@@ -81,13 +81,14 @@ def exploration_figure(found: Exploration, height: int = 460) -> go.Figure:
             "tickformat": ",",
         },
         yaxis2={"tickformat": "+.3~f", "nticks": 4, "zeroline": True},
-        yaxis3={"tickprefix": "$", "nticks": 4, "exponentformat": "none", "zeroline": True},
+        yaxis3={"tickformat": "+$.6~f", "nticks": 4, "zeroline": True},
     )
     fig.update_xaxes(
-        title="share of requests that chance serves",
+        title="share of requests that chance serves, %",
         type="log",
         tickvals=[s.explore for s in found.shares],
-        ticktext=[percent(s.explore).replace(".0 ", " ") for s in found.shares],
+        ticktext=[f"{100 * s.explore:g}" for s in found.shares],
+        tickangle=0,
         anchor="y3",
     )
     return fig

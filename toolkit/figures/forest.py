@@ -96,7 +96,7 @@ def _trace(shown: Sequence[tuple[str, Mark]], axis: str) -> go.Scatter:
             "symbol": [mark.symbol for _, mark in shown],
             "color": [mark.colour for _, mark in shown],
             "size": [mark.size for _, mark in shown],
-            "line": {"width": 1.5},
+            "line": {"width": [2 * ("open" in mark.symbol) for _, mark in shown]},
         },
         error_x={
             "type": "data",

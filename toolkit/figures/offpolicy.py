@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("quality", "cost_usd_per_1k")
 MOST_SLICES, MOST_MODELS = 40, 24
-CELL = 26
+CELL = 36
 
 
 def estimates_figure(
@@ -86,7 +86,7 @@ def overlap_figure(found: Sequence[Overlap], height: int | None = None) -> go.Fi
             names[model] += share
     models = sorted(names, key=lambda model: -names[model])[:MOST_MODELS]
     fig = theme.figure(height or 150 + CELL * len(some), "What the policy asks, what the log holds")
-    rows = theme.rows(fig, [f"{one.slice} ({count(one.requests)})" for one in some], 30)
+    rows = theme.rows(fig, [_name(one) for one in some], 20)
     columns = [f"column {j}" for j in range(len(models))]
     shared: dict[str, Any] = {
         "x": columns,
@@ -109,14 +109,19 @@ def overlap_figure(found: Sequence[Overlap], height: int | None = None) -> go.Fi
             colorbar={
                 "orientation": "h",
                 "thickness": 8,
-                "len": 0.4,
+                "len": 0.6,
                 "x": 1,
                 "xanchor": "right",
                 "y": 0,
                 "yanchor": "top",
-                "nticks": 3,
+                "tickvals": [0, 0.5, 1],
                 "tickformat": ".0%",
-                "title": {"text": "asked by the log", "side": "bottom"},
+                "tickangle": 0,
+                "title": {
+                    "text": "share that the log asked",
+                    "side": "bottom",
+                    "font": {"size": 12},
+                },
             },
             **shared,
         )
@@ -129,13 +134,18 @@ def overlap_figure(found: Sequence[Overlap], height: int | None = None) -> go.Fi
     fig.update_xaxes(
         type="category",
         tickvals=columns,
-        ticktext=[theme.wrapped(model, 16, 2) for model in models],
+        ticktext=[theme.wrapped(model, 22, 1) for model in models],
         side="top",
         showgrid=False,
         autotickangles=[0, -40, -90],
     )
     fig.update_yaxes(showgrid=False)
     return fig
+
+
+def _name(one: Overlap) -> str:
+    parts = one.route if one.category is None else f"{one.route}: {one.category}"
+    return f"{parts} ({count(one.requests)})"
 
 
 def _asked(one: Overlap, model: str) -> str:

@@ -103,7 +103,7 @@ def _table(f: Frontier, chosen: Point) -> str:
 
 def _shown(f: Frontier, chosen: Point) -> Sequence[Point]:
     """What no other beats, not too many of them; the chosen policy and the one as it stands."""
-    step = -(-len(f.frontier) // MOST_ROWS)
+    step = max(1, -(-len(f.frontier) // MOST_ROWS))
     some = {*f.frontier[::step], *f.hull, 0, chosen.index}
     return sorted((f.points[i] for i in some), key=lambda p: p.cost_usd_per_1k.value)
 

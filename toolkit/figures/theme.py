@@ -119,6 +119,11 @@ def rows(fig: go.Figure, names: Sequence[str], width: int, lines: int = 2) -> li
     return places
 
 
+def empty(fig: go.Figure, words: str) -> None:
+    """Say in the middle of a figure why there is nothing in it."""
+    fig.add_annotation(text=plain(words), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+
+
 def faded(colour: str, opacity: float) -> str:
     """``#RRGGBB`` with an opacity."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))

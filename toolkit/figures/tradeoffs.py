@@ -56,6 +56,8 @@ def tradeoffs_figure(
         mixes(fig, frontier, x)
     baselines(fig, frontier, rows, across, up, scales, colours or {})
     _policies(fig, frontier, points, across, up)
+    if not points:
+        theme.empty(fig, "no policy has both measured")
     if picked is not None:
         _ring(fig, frontier.points[picked], x, y)
     fig.update_xaxes(title=_title(across, scales[0]), **across.look, **scales[0].look())

@@ -48,6 +48,8 @@ def worth_figure(frontier: Frontier, height: int | None = None) -> go.Figure:
             showlegend=False,
         )
     )
+    if not points:
+        theme.empty(fig, "no policy has a cost and a quality")
     for point, place in zip(points, fig.data[0].y, strict=True):
         cost, quality = usd_per_1k(point.cost_usd_per_1k.value), number(point.quality.value)
         fig.add_annotation(
