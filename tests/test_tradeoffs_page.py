@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app_home import NASTY, shop
 from tests.test_pages import home, opened, said  # noqa: F401
+from toolkit.evaluate.compare import compare
 from toolkit.evaluate.format import count, number, usd_interval, usd_per_1k
 from toolkit.evaluate.groups import groups
 from toolkit.evaluate.search.tunables import suggested, tunables
@@ -18,7 +19,7 @@ from toolkit.evaluate.tradeoffs.vary import Vary
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
 from toolkit.logs.exporters import export
 from toolkit.policy.loading import load_policy, parse_policy
-from toolkit.ui import loaders, tradeoffs_vary
+from toolkit.ui import loaders, tradeoffs_search, tradeoffs_vary
 from toolkit.ui.text import literal
 
 PAGE = "tradeoffs.py"
@@ -256,11 +257,35 @@ def test_the_table_shows_what_nothing_beats_and_what_fits(home):  # noqa: F811
     assert rows() == list(range(len(found.points)))
 
 
-def test_a_sweep_that_was_stopped_says_so_and_goes_on_when_asked(home):  # noqa: F811
-    """Nothing is swept again by itself; one click does it."""
-    app = opened(PAGE)
-    app.multiselect(key="vary-places").set_value([TIMEOUT]).run()
-    assert "asked-sweep" not in app.session_state
+def test_slices_and_requests_say_where_an_opened_policy_gains_and_loses(home):  # noqa: F811
+    """The verdict by category, then the requests that it wins and loses with what happened."""
+    app = opened(PAGE, vary=json.dumps([["default", ["strong"]]]), point="1")
+    assert "By category, " in said(app)
+    app.selectbox(key="slices-by").select("input_tokens").run()
+    assert "By input_tokens, " in said(app)
+    policy, data = load_policy("tiered"), load_dataset("shop")
+    found = compare(policy, policy.with_value("default", "strong"), data)
+    label = f"Requests that it wins ({len(found.winners)}) and loses ({len(found.losers)})"
+    assert label in [expander.label for expander in app.expander]
+    app.session_state["examples"] = True
+    app.run()
+    assert not app.exception
+    shown = next(list(f.value["request"]) for f in app.dataframe if "after" in f.value)
+    assert shown == [one.request_id for one in found.examples(5)]
+
+
+def test_a_search_is_made_when_asked_for_and_its_finds_can_be_taken(home, monkeypatch):  # noqa: F811
+    """Held-out numbers stand beside the tuned ones, and a candidate becomes the draft."""
+    monkeypatch.setattr(tradeoffs_search, "BUDGETS", {1: "a second"})
+    app = opened(PAGE, policy="tiered", vary=STEPS)
+    app.button(key="ask-search").click().run()
+    assert not app.exception
+    assert "Tuned against held out" in said(app)
+    shown = next(list(f.value.columns) for f in app.dataframe if "Held out" in f.value)
+    assert shown == ["", "Held out", "Where it was tuned"]
+    app.button(key="search-take-0").click().run()
+    assert not app.exception
+    assert draft(app).policy == "tiered"
 
 
 def test_a_policy_of_one_model_has_its_page(home):  # noqa: F811
@@ -280,6 +305,9 @@ def test_a_log_of_one_model_each_is_sent_to_the_estimate(home):  # noqa: F811
     assert "each request was seen under one model only" in said(app)
     assert app.code[0].value == "python -m toolkit estimate --policy tiered --dataset served"
     assert not app.metric
+    app.button(key="ask-estimate").click().run()
+    assert not app.exception
+    assert "tiered would have had quality" in said(app) or "cannot be estimated" in said(app)
 
 
 def test_what_was_not_measured_has_no_slider(home):  # noqa: F811

@@ -159,7 +159,7 @@ def _values(i: int, place: Tunable, now: Vary, changed: Callable[[Vary], None]) 
             changed(varied.evenly(place, low, high, steps))
 
     unit = f", {place.unit}" if place.unit else ""
-    labels = (f"From{unit}", f"to{unit}", "Values")
+    labels = (f"From{unit}", f"To{unit}", "Values")
     with st.container(horizontal=True, gap="small"):
         for key, label, value in zip(
             keys, labels, (*varied.ends(now), len(now.values)), strict=True

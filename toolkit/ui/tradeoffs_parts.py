@@ -47,7 +47,7 @@ def overview(swept: Swept) -> None:
         heading(
             capital(f"{AXES[y]} against {AXES[x]}: {policies(len(swept.points))}"),
             FIGURE,
-            swept.frontier.to_pandas,
+            lambda: swept.frontier.to_pandas().reset_index(),
         )
         found = swept.frontier
         figure = tradeoffs_figure(
@@ -146,7 +146,7 @@ def table(swept: Swept) -> None:
         heading(
             f"{count(len(points))} of {policies(len(swept.points))}",
             TABLE,
-            swept.frontier.to_pandas,
+            lambda: swept.frontier.to_pandas().reset_index(),
         )
         if not points:
             st.info("No policy is good enough: move a slider.", icon=":material/filter_alt_off:")

@@ -22,7 +22,8 @@ def opened(swept: Swept) -> None:
     _buttons(swept)
     if point.same_as is not None:
         st.caption(
-            f"Every request ends as under point {point.same_as}: here the change moves nothing."
+            f"Every request ends as under point {point.same_as}: what tells the two apart moves "
+            "nothing here."
         )
     if point.index and not swept.against.comparison.identical:
         st.markdown(literal(swept.against.comparison.verdict))

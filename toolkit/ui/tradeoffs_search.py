@@ -14,8 +14,9 @@ from toolkit.evaluate.format import (
     usd_interval,
 )
 from toolkit.evaluate.search.search import Search, search
+from toolkit.figures import search_figure
 from toolkit.ui import loaders
-from toolkit.ui.charts import heading
+from toolkit.ui.charts import heading, picture
 from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.text import bold, file_name, literal
 from toolkit.ui.tradeoffs_vary import value_words
@@ -52,12 +53,12 @@ def searched(view: View) -> None:
     budget = st.segmented_control(
         "It may take",
         list(BUDGETS),
-        default=15,
+        default=next(iter(BUDGETS)),
         format_func=BUDGETS.__getitem__,
         key="search-budget",
         required=True,
     )
-    seconds = budget or 15
+    seconds = budget or next(iter(BUDGETS))
 
     def work(progress: Progress | None) -> Search:
         return search(view.policy, view.dataset, seconds, seed=view.seed, progress=progress)
@@ -81,7 +82,8 @@ def _found(view: View, found: Search) -> None:
     first, dot, rest = found.verdict.partition(". ")
     st.markdown(f"**{literal(first + dot.strip())}** {literal(rest)}")
     with st.container(border=True, gap="xsmall"):
-        heading("Tuned against held out", "search", found.to_pandas)
+        heading("Tuned against held out", "search", lambda: found.to_pandas().reset_index())
+        picture(search_figure(found), "search")
     for i, one in enumerate(found.candidates):
         with st.container(border=True, gap="small"):
             _candidate(view, i, one)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.evaluate.format import count, number, usd
+from toolkit.evaluate.format import count
+from toolkit.figures import slices_figure
 from toolkit.schema import CATEGORY
 from toolkit.ui import loaders
-from toolkit.ui.charts import heading
+from toolkit.ui.charts import heading, picture
 from toolkit.ui.text import bold, literal
 from toolkit.ui.tradeoffs_view import THIS, Swept
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from toolkit.evaluate.examples import Example
 
 BY = "slices-by"
-_FEW = 5
+MOST = 5
+"""Requests on either side that are shown."""
 
 
 def gains(swept: Swept) -> None:
@@ -43,6 +46,11 @@ def slices(swept: Swept, found: Comparison) -> None:
         heading(f"Where it gains and loses, by {literal(column)}", "slices", parts.to_pandas)
         st.selectbox("By", columns, key=BY, persist_state="session", width=200)
         st.markdown(literal(parts.verdict))
+        picture(slices_figure(parts), "slices")
+        st.caption(
+            f"A is {literal(found.a)}, B this policy. Filled markers are hardly chance, with all "
+            "groups and measures of the column that were looked at together."
+        )
 
 
 def examples(swept: Swept, found: Comparison) -> None:
@@ -55,25 +63,50 @@ def examples(swept: Swept, found: Comparison) -> None:
         label, icon=":material/compare_arrows:", key="examples", on_change="rerun"
     ) as box:
         if box.open:
-            for example in found.examples(_FEW):
-                _example(swept, example)
-            if max(won, lost) > _FEW:
-                st.caption(f"The {_FEW} that change most on either side.")
+            _examples(swept, found.examples(MOST))
 
 
-def _example(swept: Swept, one: Example) -> None:
-    up = one.quality_b > one.quality_a
-    icon = ":green[:material/trending_up:]" if up else ":orange[:material/trending_down:]"
-    st.markdown(
-        f"{icon} {bold(one.request_id)} "
-        f"quality {literal(number(one.quality_a))} → {literal(number(one.quality_b))}, "
-        f"cost {literal(usd(one.cost_usd_a))} → {literal(usd(one.cost_usd_b))}"
-        + (f", {literal(one.category)}" if one.category else "")
+def _examples(swept: Swept, shown: Sequence[Example]) -> None:
+    """A table of them, and of the chosen one what happened both times."""
+    import pandas as pd
+
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    frame = pd.DataFrame(
+        [
+            {
+                "request": one.request_id,
+                "category": one.category,
+                "before": one.quality_a,
+                "after": one.quality_b,
+                "cost_before": one.cost_usd_a,
+                "cost_after": one.cost_usd_b,
+            }
+            for one in shown
+        ]
     )
-    before, after = st.columns(2)
-    with before:
-        st.caption(literal(swept.view.name))
-        st.text(one.trace_a.words)
-    with after:
-        st.caption(THIS)
-        st.text(one.trace_b.words)
+    event = st.dataframe(
+        frame,
+        key="gained",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder="–",
+        alt="The requests whose quality rises most, then those whose quality falls most",
+        column_config={
+            "request": text("Request", width=150),
+            "category": text("Category", width=120),
+            "before": number("Quality before", format="%.2f", width=100),
+            "after": number("after", format="%.2f", width=70),
+            "cost_before": number("Cost before", format="$%.6f", width=95),
+            "cost_after": number("after", format="$%.6f", width=95),
+        },
+    )
+    st.caption(f"At most {MOST} that win most, then at most {MOST} that lose most. Choose one.")
+    rows = event.selection.rows
+    one = shown[rows[0] if rows and rows[0] < len(shown) else 0]
+    for column, name, trace in zip(
+        st.columns(2), (swept.view.name, THIS), (one.trace_a, one.trace_b), strict=True
+    ):
+        with column:
+            st.markdown(f"**{literal(name)}** on {bold(one.request_id)}")
+            st.text(trace.words)
