@@ -134,15 +134,15 @@ def test_intervals_of_quantiles_cover_the_truth(p, n):
 
 @pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
 @pytest.mark.parametrize("n", [2, 3, 10, 40, 99])
-def test_ranks_are_the_exact_binomial_ones(n, p):
-    """Ranks come from the binomial distribution, summed here with exact fractions."""
+def test_ranks_lie_beside_the_exact_binomial_ones(n, p):
+    """Between neighbours in the binomial distribution, summed here with exact fractions."""
     q = Fraction(p).limit_denominator(100)
     mass = [math.comb(n, k) * q**k * (1 - q) ** (n - k) for k in range(n + 1)]
-    first, last = (
-        next(k for k in range(n + 1) if sum(mass[: k + 1]) >= Fraction(level))
-        for level in ("0.025", "0.975")
-    )
-    assert _ranks(n, p) == (max(first - 1, 0), min(last, n - 1))
+    below = [Fraction(0), *(sum(mass[: k + 1]) for k in range(n + 1))]  # of -1, 0, 1, …
+    for rank, level in zip(_ranks(n, p), (0.025, 0.975), strict=True):
+        k = next(k for k in range(n + 1) if below[k + 1] >= Fraction(level))
+        part = (Fraction(level) - below[k]) / (below[k + 1] - below[k])
+        assert rank == pytest.approx(min(max(float(k - 1 + part), 0), n - 1), abs=1e-6)
 
 
 def test_quantiles_agree_with_numpy():
