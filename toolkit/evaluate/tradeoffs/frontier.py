@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.engine.replay import replay_traffic
 from toolkit.errors import DataError, DetourError, did_you_mean
 from toolkit.evaluate.assumptions import assumptions
 from toolkit.evaluate.baselines import Baseline, Baselines, Calls, one_calls
@@ -74,7 +75,8 @@ def frontier(
     step = counter(progress, len(tried) + len(models))
     jobs = [(one.policy, aim(scenario, one.policy, models)) for one in tried]
     swept = world.sweep(jobs, step)
-    alone = world.sweep(_singles(base, models, jobs[0][1], scenario), step)
+    faults = jobs[0][1]
+    alone = world.sweep(_singles(base, models, faults, scenario), step)
     names = [one.policy.policy if not one.values else named(one.values) for one in tried]
     if vary:
         names[0] = base.policy
@@ -116,7 +118,7 @@ def frontier(
         pair=_pair(weak_strong, points, singles),
         assumptions=assumed(
             points,
-            assumptions(swept.first, resamples),
+            assumptions(replay_traffic(base, arrivals, faults, seed, scenario), resamples),
             drawn.n_requests,
             scenario.scenario if scenario else None,
         ),

@@ -59,8 +59,6 @@ class Swept:
     """(r, p) mean cost per 1,000 requests in each resample"""
     quality: Floats
     """(r, p)"""
-    first: Replay
-    """of the first policy"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,24 +78,27 @@ class World:
         """Replay every policy under its faults; ``step`` is called after each."""
         at_once = MOST_AT_ONCE if self.boot.row is None else MOST_CLUSTERED
         size = min(at_once, max(1, MOST_VALUES // max(int(self.part.sum()), 1)))
-        measured: list[Measured] = []
-        drawn: list[tuple[Floats, Floats]] = []
-        first: Replay | None = None
-        for start in range(0, len(jobs), size):
-            ends: list[_Ending] = []
-            for policy, faults in jobs[start : start + size]:
-                one = replay_traffic(policy, self.arrivals, faults, self.seed, self.scenario)
-                first = first or one
-                ends.append(self._ending(one))
-                step()
-            found, draws = self._estimates(ends)
-            measured += found
-            drawn.append(draws)
-        assert first is not None
-        cost, quality = (np.concatenate(sides, axis=1) for sides in zip(*drawn, strict=True))
-        return Swept(measured, 1000 * cost, quality, first)
+        parts = [
+            self.estimates(self.endings(jobs[start : start + size], step))
+            for start in range(0, len(jobs), size)
+        ]
+        measured, cost, quality = zip(*parts, strict=True)
+        return Swept(
+            [one for part in measured for one in part],
+            1000 * np.concatenate(cost, axis=1),
+            np.concatenate(quality, axis=1),
+        )
 
-    def _ending(self, one: Replay) -> _Ending:
+    def endings(self, jobs: Sequence[Job], step: Step) -> list[Ending]:
+        """Replay policies under their faults."""
+        ends = []
+        for policy, faults in jobs:
+            one = replay_traffic(policy, self.arrivals, faults, self.seed, self.scenario)
+            ends.append(self._ending(one))
+            step()
+        return ends
+
+    def _ending(self, one: Replay) -> Ending:
         seen = np.flatnonzero(self.part & (one.status != Status.UNOBSERVED))
         status, latency = one.status[seen], one.latency_s[seen]
         means = (
@@ -109,7 +110,7 @@ class World:
             (status == Status.DEGRADED).astype(np.float64),
         )
         p50, p95, p99 = quantiles(latency, (0.5, 0.95, 0.99), self.boot.rows_of(seen))
-        return _Ending(
+        return Ending(
             seen,
             means,
             {"latency_p50_s": p50, "latency_p95_s": p95, "latency_p99_s": p99},
@@ -117,7 +118,8 @@ class World:
             math.nan if self.strong is None else _called(one, self.strong, seen),
         )
 
-    def _estimates(self, ends: list[_Ending]) -> tuple[list[Measured], tuple[Floats, Floats]]:
+    def estimates(self, ends: list[Ending]) -> tuple[list[Measured], Floats, Floats]:
+        """The estimates of these policies, and their means of cost and of quality by resample."""
         first: dict[tuple[int, ...], int] = {}
         place = [first.setdefault(end.mark, len(first)) for end in ends]
         # What ends alike is estimated once.
@@ -146,11 +148,11 @@ class World:
             drawn_means(self.boot, request, code, len(different), column)[:, place]
             for column in columns[:2]
         )
-        return measured, (cost, quality)
+        return measured, cost, quality
 
 
 def _laid_out(
-    ends: list[_Ending],
+    ends: list[Ending],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[Floats]]:
     """The requests of all policies as rows: request, policy and each of MEANS, (r,).
 
@@ -167,7 +169,7 @@ def _laid_out(
 
 
 @dataclass(frozen=True, eq=False)
-class _Ending:
+class Ending:
     """How one policy left its observed requests (r)."""
 
     seen: NDArray[np.intp]
