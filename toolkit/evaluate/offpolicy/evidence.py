@@ -96,24 +96,24 @@ class Evidence:
         measured = ~np.isnan(self.episodes.reward[:, metric])
         kind = 2 * self.log.action + self.episodes.failed
         asked = self.episodes.target > 0
-        of, known = (np.bincount(kind[some]) for some in (asked, asked & measured))
-        share = np.append(known, np.zeros(len(of) - len(known))) / np.maximum(of, 1)
-        return np.where(measured & asked, weight / np.maximum(share[kind * asked], 1e-300), 0.0)
+        kinds = 2 * self.log.dataset.n_models
+        of, known = (np.bincount(kind[some], minlength=kinds) for some in (asked, asked & measured))
+        one_in = of / np.maximum(known, 1)
+        return np.where(measured & asked, weight * one_in[kind], 0.0)
 
     def undefined(self, rows: NDArray[np.intp]) -> Mapping[str, tuple[str, ...]]:
         """Each metric that cannot be estimated, and the models that lack it."""
         calls = self._calls(rows)
-        answered = self.log.dataset.observed & (self.log.dataset.error == 0)
+        data = self.log.dataset
+        answered = data.observed & (data.error == 0)
+        # That a failure counts as quality 0 is no measurement, unless there is nothing else.
+        telling = answered | (data.observed & ~answered.any(axis=0))
+        known = (data.quality, data.cost_usd, data.latency_s, data.error.astype(np.float64))
         out = {}
-        matrices = ("quality", "cost_usd", "latency_s")
-        for metric, name in zip(METRICS, (*matrices, None), strict=True):
-            there = answered
-            if name is not None:
-                there = answered & ~np.isnan(getattr(self.log.dataset, name))
-            seen = there if name is not None else self.log.dataset.observed
-            lacks = np.append(~seen.any(axis=0), True)
+        for metric, values in zip(METRICS, known, strict=True):
+            lacks = np.append(~(telling & ~np.isnan(values)).any(axis=0), True)
             if calls[lacks].sum() > UNMEASURED:
-                models = (*self.log.dataset.models, "a model that the log does not have")
+                models = (*data.models, "a model that the log does not have")
                 out[metric] = tuple(models[j] for j in np.flatnonzero(lacks & (calls > 0)))
         return out
 

@@ -201,7 +201,7 @@ class _Sums:
     def without(self, fold: int) -> _Sums:
         """The sums over all folds but one."""
         parts = (self.count, self.x, self.y, self.xx, self.xy)
-        return _Sums(*(part.sum(axis=0) - part[fold] for part in parts))
+        return _Sums(*(np.delete(part, fold, axis=0).sum(axis=0) for part in parts))
 
     def fitted(self, action: int) -> tuple[Floats, Floats]:
         """Slopes (d, p) and level (p,) of one action."""
