@@ -141,7 +141,7 @@ def test_the_truth_is_what_replay_says(bfcl):
 
 @pytest.mark.parametrize("router", [evenly, skewed])
 def test_estimates_from_a_log_recover_the_truth(bfcl, router):
-    """Of ten policies, 95 % intervals hold the truth; weighing alone errs more than with a model."""
+    """The 95 % intervals of ten policies hold the truth; weighing alone errs more."""
     inside, error = [], {"ips": [], "dr": []}
     truths = [truth(one, bfcl) for one in POLICIES]
     for seed in range(6):
