@@ -107,7 +107,7 @@ def simulated(seed: int, n: int = REQUESTS) -> Dataset:
             "request_id": [f"{seed}-{i}" for i in range(n)],
             "category": CATEGORIES[category],
             "length": length,
-            "input_tokens": np.full(n, np.nan),
+            "input_tokens": pa.nulls(n, pa.float64()),
             "propensity": chances[rows, action],
         }
     )
