@@ -186,6 +186,16 @@ def test_the_sliders_say_what_is_good_enough_until_they_become_the_goals(home): 
     assert "**Unsaved draft**" in said(app)
 
 
+def test_goals_against_a_baseline_are_left_to_the_gate(home):  # noqa: F811
+    """A sweep has no baseline; the other goals still hold, and the page says which do not."""
+    policy = load_policy("tiered").with_value("goals.quality", {"min_change": -0.01})
+    (home.policies / "tiered.yaml").write_text(policy.to_yaml(), "utf-8")
+    app = opened(PAGE, vary=STEPS)
+    assert "Goals against a baseline are judged by the command" in said(app)
+    assert app.slider(key="good-quality").label == "Quality: any"
+    assert "misses errors" in said(app)
+
+
 def test_sliders_go_back_to_the_policys_goals(home):  # noqa: F811
     """What was tried is forgotten, and the goals were never touched."""
     app = opened(PAGE, vary=STEPS)

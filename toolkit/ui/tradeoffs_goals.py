@@ -15,6 +15,7 @@ import streamlit as st
 
 from toolkit.errors import PolicyError
 from toolkit.evaluate.format import count, number, percent, seconds, usd_per_1k
+from toolkit.evaluate.goals import limited
 from toolkit.policy.model import Goals
 from toolkit.ui import drafts
 from toolkit.ui.text import literal
@@ -119,6 +120,8 @@ def sliders(swept: Swept) -> None:
     for limit in LIMITS:
         _slider(swept, kept, limit)
     _count(swept)
+    if any(kind != "value" for _, kind in limited(swept.view.policy.goals)):
+        st.caption("Goals against a baseline are judged by the command `gate`, not here.")
     with st.container(horizontal=True, gap="small"):
         best = swept.frontier.best
         if best is not None and swept.opened.index != best.index:

@@ -13,6 +13,7 @@ from toolkit.evaluate.format import (
     seconds_interval,
     usd_interval,
 )
+from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.search.search import Search, search
 from toolkit.figures import search_figure
 from toolkit.ui import loaders
@@ -87,7 +88,7 @@ def _found(view: View, found: Search) -> None:
     for i, one in enumerate(found.candidates):
         with st.container(border=True, gap="small"):
             _candidate(view, i, one)
-    with st.expander("What this rests on", icon=":material/rule:"):
+    with st.expander("What the search rests on", icon=":material/rule:"):
         st.markdown("\n".join(f"- {literal(line)}" for line in found.assumptions))
 
 
@@ -97,10 +98,12 @@ def _candidate(view: View, i: int, one: Candidate) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{KINDS[one.kind]}**: {literal(one.policy.policy)}", width="stretch")
+        _held(one)
         st.button(
             "Make this my policy",
             key=f"search-take-{i}",
             icon=":material/check:",
+            disabled=not one.changes,
             on_click=take,
             args=(view, one.policy),
             help="As a draft of the policy, which you can save or discard",
@@ -132,6 +135,16 @@ def _candidate(view: View, i: int, one: Candidate) -> None:
     lines = [f"- {_change(view, change)}" for change in one.changes]
     st.markdown("\n".join(lines) or "It is the policy as it stands.")
     st.caption(literal(f"{one.gain.verdict} That is on the held-out requests."))
+
+
+def _held(one: Candidate) -> None:
+    """Whether the goals that were met where it was tuned are met on requests it did not see."""
+    missed = [goal for goal in one.goals_held_out if goal.met is False]
+    if missed:
+        names = ", ".join(WORDS[goal.name][0] for goal in missed)
+        st.badge(f"held out, it misses {names}", icon=":material/close:", color="orange")
+    elif one.goals_held_out and all(goal.met for goal in one.goals_held_out):
+        st.badge("held out, too", icon=":material/check:", color="green")
 
 
 def _change(view: View, change: Change) -> str:

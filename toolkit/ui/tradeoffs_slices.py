@@ -45,7 +45,7 @@ def slices(swept: Swept, found: Comparison) -> None:
         parts = found.by(column)
         heading(f"Where it gains and loses, by {literal(column)}", "slices", parts.to_pandas)
         st.selectbox("By", columns, key=BY, persist_state="session", width=200)
-        st.markdown(literal(parts.verdict))
+        st.markdown(literal(parts.verdict.replace(THIS, THIS.lower())))
         picture(slices_figure(parts), "slices")
         st.caption(
             f"A is {literal(found.a)}, B this policy. Filled markers are hardly chance, with all "

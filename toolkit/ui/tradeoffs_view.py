@@ -106,7 +106,8 @@ class Swept:
     def read(self, text: str) -> str:
         """A sentence with the words for policies in place of their paths and values."""
         for point in sorted(self.points[1:], key=lambda point: -len(point.name)):
-            text = text.replace(point.name, self.words(point))
+            if point.name in text:
+                text = text.replace(point.name, self.words(point))
         return text.replace("`search`", "the search below")
 
     def place(self, path: str) -> str:
