@@ -204,7 +204,8 @@ def test_without_goals_the_verdict_says_what_is_reached(noisy):
     """No goal is made up."""
     f = frontier(chain("b", "a"), noisy, [Vary(LIMIT, (0.5, 1, 2))])
     assert f.points[0].meets is None
-    assert f.verdict.startswith("No goals are set. policy as it stands costs $")
+    assert f.verdict.startswith("policy as it stands costs $")
+    assert "no goals say whether that is good enough" in f.verdict
     assert "4 policies reach from $" in f.verdict
 
 
@@ -218,12 +219,67 @@ def test_picking_the_best_of_many_is_said_to_flatter(noisy):
     assert not any("`search`" in line for line in frontier(chain("a"), noisy).assumptions)
 
 
+def test_chance_that_does_as_well_is_named(noisy):
+    """A policy has to earn more than its models mixed at random for the same money."""
+    wasteful = chain("b", "a").with_value("chains.only.steps.0.timeout_s", 0.05)
+    f = frontier(wasteful, noisy)
+    (point,) = f.points
+    (cheap, _), (dear, _) = [(v.cost_usd_per_1k, v.quality) for v in f.zero_router]
+    assert cheap < point.cost_usd_per_1k.value
+    share = min((point.cost_usd_per_1k.value - cheap) / (dear - cheap), 1)
+    qualities = [v.quality for v in f.zero_router]
+    expected = qualities[0] + share * (qualities[1] - qualities[0])
+    assert f.mixed(point.cost_usd_per_1k.value) == pytest.approx(expected)
+    assert expected > point.quality.value
+    assert f"For the same cost a and b mixed at random reach {expected:.3f}." in f.verdict
+    assert math.isnan(f.mixed(cheap / 2))
+
+
+def test_a_log_of_live_traffic_is_pointed_to_the_estimates():
+    """There a sweep judges each policy by other requests."""
+    seen = np.eye(2)[np.arange(40) % 2].astype(bool)
+    f = frontier(chain("a", goals={"quality": {"min": 0.1}}), log(np.ones((40, 2)), observed=seen))
+    assert f.verdict.startswith("Each request was seen under one model only")
+    assert "`estimate` is made for such a log" in f.verdict
+    assert f.to_dict()["log"] == "logged"
+
+
+def test_goals_relative_to_a_baseline_are_left_to_gates(noisy):
+    """And this is said; the others are judged."""
+    goals = {"quality": {"min": 0.1, "min_change": 0.0}}
+    f = frontier(chain("a", "b", goals=goals), noisy)
+    assert [goal.kind for goal in f.points[0].goals] == ["value"]
+    assert f.points[0].meets
+    assert any("`gate` judges them" in line for line in f.assumptions)
+
+
+def test_primary_is_the_first_model_of_each_policy(noisy):
+    """Where policies begin with different models the same words strike different ones."""
+    down = {"outage": {}, "models": "primary", "at_s": 0, "for_s": 1000}
+    scenario = Scenario.model_validate({"scenario": "down", "faults": [down]})
+    told = "each meets the faults where its own stand"
+    both = frontier([chain("a", "b"), chain("b", "a")], noisy, scenario=scenario)
+    assert any(told in line for line in both.assumptions)
+    same = frontier(chain("a", "b"), noisy, [Vary(LIMIT, (1,))], scenario=scenario)
+    assert not any(told in line for line in same.assumptions)
+
+
+@pytest.mark.parametrize("rows", [[], [7]])
+def test_few_requests_or_none(noisy, rows):
+    """Undefined, not wrong."""
+    f = frontier(chain("a", "b", goals=GOALS), noisy, rows=np.array(rows, int), pair=("a", "b"))
+    assert f.n == len(rows)
+    json.dumps(f.to_dict(), allow_nan=False)
+    assert math.isnan(f.points[0].quality.low) or rows
+    assert f.verdict
+
+
 def test_an_unknown_goal_is_neither_met_nor_missed(three):
     """A log without latencies cannot tell."""
     blind = log([[1, 0], [1, 1]], 0.001, np.nan)
     f = frontier(chain("a", goals={"latency_p95_s": {"max": 3}}), blind)
     assert f.points[0].meets is None
-    assert "cannot be told: p95 latency was not measured" in f.verdict
+    assert "cannot be told, for want of p95 latency (not measured)" in f.verdict
     assert f.best is None
 
 

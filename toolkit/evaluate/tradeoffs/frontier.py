@@ -14,10 +14,9 @@ from toolkit.evaluate.baselines import Baseline, Baselines, Calls, one_calls
 from toolkit.evaluate.curves.arena import arena_score
 from toolkit.evaluate.curves.hull import hull, non_dominated
 from toolkit.evaluate.curves.pair import pair_points
-from toolkit.evaluate.goals import judge_all
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
 from toolkit.evaluate.tradeoffs.area import Areas, Set, areas
-from toolkit.evaluate.tradeoffs.points import AXES, Point, axes_of
+from toolkit.evaluate.tradeoffs.points import AXES, Point, axes_of, judged
 from toolkit.evaluate.tradeoffs.result import Frontier, Pair, Vertex
 from toolkit.evaluate.tradeoffs.sweep import Job, Swept, World, counter, drawn_means, marked
 from toolkit.evaluate.tradeoffs.vary import Variant, Vary, named, parse_vary, variants
@@ -98,6 +97,7 @@ def frontier(
         dataset=dataset.name,
         dataset_digest=dataset.digest,
         simulated=dataset.simulated,
+        log=dataset.kind,
         seed=seed,
         scenario=scenario.scenario if scenario else None,
         requests=drawn.n_requests,
@@ -120,7 +120,7 @@ def frontier(
             points,
             assumptions(replay_traffic(base, arrivals, faults, seed, scenario), resamples),
             drawn.n_requests,
-            scenario.scenario if scenario else None,
+            scenario,
         ),
     )
 
@@ -195,7 +195,7 @@ def _points(
             unobserved=found.unobserved,
             imputed_share=found.imputed_share,
             **estimates,
-            goals=judge_all(goals, estimates),
+            goals=judged(goals, estimates),
             arena_score=float(
                 arena_score(estimates["quality"].value, estimates["cost_usd_per_1k"].value)
             ),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate import as_json
 from toolkit.evaluate.curves.hull import Better
-from toolkit.evaluate.goals import GoalResult
+from toolkit.evaluate.goals import GoalResult, judge_all
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.tradeoffs.vary import Value
 from toolkit.policy.model import Goals, Policy
@@ -113,6 +113,11 @@ class Point:
             "strong_share": as_json.plain(self.strong_share),
             "same_as": self.same_as,
         }
+
+
+def judged(goals: Goals, estimates: Mapping[str, Estimate]) -> tuple[GoalResult, ...]:
+    """Hold a policy against the goals; those relative to a baseline are left to gates."""
+    return tuple(goal for goal in judge_all(goals, estimates) if goal.kind == "value")
 
 
 def axes_of(names: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from toolkit.evaluate import as_json
 from toolkit.evaluate.baselines import Baseline, Baselines
+from toolkit.evaluate.curves.hull import hull_value
 from toolkit.evaluate.format import (
     count,
     html_list,
@@ -24,9 +25,9 @@ from toolkit.evaluate.format import (
     seconds_interval,
     usd_interval,
 )
-from toolkit.evaluate.goals import WORDS, judge_all
+from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.tradeoffs.area import Areas
-from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point
+from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point, judged
 from toolkit.evaluate.tradeoffs.words import verdict
 from toolkit.evaluate.tradeoffs.worth import Worth, worths
 from toolkit.policy.model import Goals
@@ -34,6 +35,8 @@ from toolkit.policy.model import Goals
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from toolkit.logs.gaps import Kind
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class Frontier:
     dataset: str
     dataset_digest: str
     simulated: bool
+    log: Kind
+    """Which outcomes the log has."""
     seed: int
     scenario: str | None
     requests: int
@@ -167,10 +172,19 @@ class Frontier:
         """The answer in words."""
         return verdict(self)
 
+    def mixed(self, cost_usd_per_1k: float) -> float:
+        """Quality of the models that the policies use, mixed at random for so much.
+
+        NaN for less than the cheapest costs.
+        """
+        corners = [(v.cost_usd_per_1k, v.quality) for v in self.zero_router]
+        cost, quality = np.array(corners).reshape(-1, 2).T
+        return float(hull_value(cost_usd_per_1k, cost, quality))
+
     def with_goals(self, goals: Goals) -> Frontier:
         """The same sweep held against other goals; nothing is replayed."""
         sides = (
-            tuple(replace(point, goals=judge_all(goals, _named(point))) for point in side)
+            tuple(replace(point, goals=judged(goals, _named(point))) for point in side)
             for side in (self.points, self.singles)
         )
         points, singles = sides
@@ -194,6 +208,7 @@ class Frontier:
             "dataset_digest": self.dataset_digest,
             "policy_digest": self.policy_digest,
             "simulated": self.simulated,
+            "log": self.log,
             "seed": self.seed,
             "scenario": self.scenario,
             "requests": self.requests,

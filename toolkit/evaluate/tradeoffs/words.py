@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.evaluate.format import count, percent, quality_interval, usd, usd_interval
+from toolkit.evaluate.goals import limited
 from toolkit.evaluate.tradeoffs.points import Point
+from toolkit.scenarios.aim import in_order
+from toolkit.scenarios.model import Scenario
 
 if TYPE_CHECKING:
     from toolkit.evaluate.tradeoffs.result import Frontier
@@ -15,13 +18,18 @@ OPTIMISM = (
     "The best of many policies looks better on the requests that it was picked on than it is; "
     "`search` tunes on one half of the requests and reports on the other."
 )
+LOGGED = (
+    "Each request was seen under one model only, so that every policy is judged by those requests "
+    "alone that went its way: `estimate` is made for such a log."
+)
 
 
 def verdict(f: Frontier) -> str:
     """The cheapest policy that meets the goals, and whether one model alone does too."""
     many = len(f.points) > 1
+    warned = [LOGGED] if f.log == "logged" else []
     if not any(point.goals for point in f.points):
-        return _without_goals(f)
+        return " ".join([*warned, _without_goals(f)])
     tried = f"{count(len(f.points))} policies" if many else "one policy"
     best = f.best
     if best is None:
@@ -33,10 +41,10 @@ def verdict(f: Frontier) -> str:
         lines = [f"{lead} {_at(best)}{f': {_name(best)}' if many else ''}."]
         if not best.certain:
             lines.append(f"{_close(best)} {_surest(f, best)}".strip())
-    lines.append(_alone(f, best))
+    lines += [_mixed(f, best), _alone(f, best)]
     if many and best is not None and best.index:
         lines.append(OPTIMISM)
-    return " ".join(line for line in lines if line)
+    return " ".join(line for line in [*warned, *lines] if line)
 
 
 def _at(point: Point) -> str:
@@ -51,7 +59,7 @@ def _name(point: Point) -> str:
 def _without_goals(f: Frontier) -> str:
     now = f.points[0]
     ends = [f.points[i] for i in (f.hull[0], f.hull[-1])] if f.hull else []
-    text = f"No goals are set. {now.name} as it stands {_at(now)}."
+    text = f"{now.name} as it stands {_at(now)}; no goals say whether that is good enough."
     if len(f.points) > 1 and ends:
         text += f" {count(len(f.points))} policies reach from {_short(ends[0])}"
         text += f" to {_short(ends[1])}." if ends[1] is not ends[0] else "."
@@ -64,7 +72,8 @@ def _without_goals(f: Frontier) -> str:
     if better:
         cheapest = min(better, key=lambda p: p.cost_usd_per_1k.value)
         text += f" The cheapest that is no worse {_at(cheapest)}: {_name(cheapest)}. {OPTIMISM}"
-    return text
+    mixed = _mixed(f, now)
+    return f"{text} {mixed}" if mixed else text
 
 
 def _short(point: Point) -> str:
@@ -77,8 +86,8 @@ def _none(f: Frontier) -> str:
     unknown = [g for g in closest.goals if g.met is None]
     missed = [g for g in closest.goals if g.met is False]
     if not missed:
-        names = listed(goal.label for goal in unknown)
-        return f"Whether the goals are met cannot be told: {names} was not measured."
+        names = listed(f"{goal.label} ({goal.reason})" for goal in unknown)
+        return f"Whether the goals are met cannot be told, for want of {names}."
     told = "; ".join(map(str, missed))
     if len(f.points) == 1:
         return f"{tried} {told}."
@@ -99,6 +108,17 @@ def _surest(f: Frontier, best: Point) -> str:
     return f"The cheapest that does with its whole interval {_at(sure)}: {_name(sure)}."
 
 
+def _mixed(f: Frontier, point: Point | None) -> str:
+    """What chance makes of the same money, where it is no worse than the policy."""
+    if point is None or len(f.zero_router) < 2:
+        return ""
+    chance = f.mixed(point.cost_usd_per_1k.value)
+    if not chance >= point.quality.value:
+        return ""
+    names = listed(vertex.model for vertex in f.zero_router)
+    return f"For the same cost {names} mixed at random reach {chance:.3f}."
+
+
 def _alone(f: Frontier, best: Point | None) -> str:
     """Whether a single model meets the goals, and for how much."""
     able = [p for p in f.singles if p.meets]
@@ -114,7 +134,7 @@ def _alone(f: Frontier, best: Point | None) -> str:
 
 
 def assumed(
-    points: Sequence[Point], resting: Sequence[str], whole: int, scenario: str | None
+    points: Sequence[Point], resting: Sequence[str], whole: int, scenario: Scenario | None
 ) -> tuple[str, ...]:
     """What a sweep rests on: ``resting``, of the policy as it stands, and of the comparison."""
     lines = list(resting)
@@ -135,9 +155,16 @@ def assumed(
         )
     if scenario is not None:
         lines.append(
-            f"The single models met the faults of {scenario} too; the random mix and the oracle "
-            "are as the log has them."
+            f"The single models met the faults of {scenario.scenario} too; the random mix and the "
+            "oracle are as the log has them."
         )
+        if _moves(points, scenario):
+            lines.append(
+                "The scenario strikes the first or the second model of a policy, and not all "
+                "policies here begin with the same: each meets the faults where its own stand."
+            )
+    if any(kind != "value" for _, kind in limited(points[0].policy.goals)):
+        lines.append("Goals that are relative to a baseline are left out here; `gate` judges them.")
     if len(points) > 1:
         lines.append(OPTIMISM)
     lines.append(
@@ -145,6 +172,13 @@ def assumed(
         "neighbours at random."
     )
     return tuple(lines)
+
+
+def _moves(points: Sequence[Point], scenario: Scenario) -> bool:
+    """Whether the faults' words for models mean different ones in different policies."""
+    named = {name for fault in scenario.faults for name in (*(fault.models or ()), fault.provider)}
+    first = {in_order(point.policy)[:2] for point in points}
+    return bool(named & {"primary", "fallback"}) and len(first) > 1
 
 
 def listed(words: Iterable[str]) -> str:
