@@ -36,10 +36,10 @@ def test_the_overview_judges_them_against_its_baseline(folder):
     text = said(app)
     assert "Does **tiered** on **shop**, against **large-1 alone**, meet its goals?" in text
     assert answers["latency_p95_s", "ratio"] == "no"
-    assert "goal at most 0.01 times the baseline: missed" in text
+    assert "ratio ≤ 0.01: missed" in text
     met = {"yes": "met", "probably": "probably met", "probably not": "probably missed"}
     word = met[answers["quality", "change"]]
-    assert f"goal at most 20 points below the baseline: {word}" in text
+    assert f"change ≥ −20 points: {word}" in text
     assert "needs a baseline" not in text
 
 

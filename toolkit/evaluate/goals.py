@@ -76,7 +76,7 @@ _PLAIN: Mapping[Show, Callable[[float], str]] = {
 
 
 def _points(share: float) -> str:
-    return "1 point" if share == 0.01 else f"{number(100 * share)} points"
+    return f"{number(100 * share)} point{'' if abs(share) == 0.01 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -124,14 +124,22 @@ class GoalResult:
         """The estimate as people read it."""
         return shown(self.name, self.kind)(Estimate(self.value, self.low, self.high))
 
+    def amount(self, value: float) -> str:
+        """A limit, or how far off a change is, with its unit: ``0.55``, ``1 point``, ``$0.50``."""
+        if self.kind == "ratio":
+            return number(value)
+        show = _PLAIN[WORDS[self.name][1]]
+        return (
+            _points(value) if self.kind == "change" and show in {number, percent} else show(value)
+        )
+
     @property
     def wanted(self) -> str:
         """The limits as people read them, such as ``at most $0.50``."""
-        show = _PLAIN[WORDS[self.name][1]]
-        if self.kind == "change" and show in {number, percent}:
-            show = _points
         ends = zip(LIMITS[self.kind], (self.lowest, self.highest), strict=True)
-        return " and ".join(limit_in_words(key, end, show) for key, end in ends if isfinite(end))
+        return " and ".join(
+            limit_in_words(key, end, self.amount) for key, end in ends if isfinite(end)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -46,7 +46,7 @@ def goals_form(form: Form) -> None:
     st.caption(
         "How far the policy may be from another one, such as the one in service. "
         "A quality of −0.01 is one point less; 0.8 times the cost is a fifth less. "
-        "These are judged where both are replayed: `python -m toolkit gate --against`."
+        "Judged here against what the policy is compared with, and by the command `gate --against`."
     )
     _limits(form, _RELATIVE, "no limit")
     unseen = [line for name in _LABELS for line in _unseen(name, getattr(form.policy.goals, name))]

@@ -164,6 +164,7 @@ def _interval(tile: Tile) -> str:
 def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
     """A goal as a badge: met, missed, or too close to tell."""
     limit = _limit(goal, show)
+    what = "goal" if goal.kind == "value" else goal.kind
     icon, colour = {
         "yes": ("check", "green"),
         "probably": ("check", "gray"),
@@ -178,13 +179,12 @@ def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
         "probably not": "probably missed",
         "unknown": goal.reason,
     }[goal.answer]
-    return f":{colour}-badge[:material/{icon}: goal {literal(limit)}: {words}]"
+    return f":{colour}-badge[:material/{icon}: {what} {literal(limit)}: {words}]"
 
 
 def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
-    """``≥ 0.85``, ``≤ $1.00 /1k``, ``at most 0.8 times the baseline``."""
-    if goal.kind != "value":
-        return goal.wanted
+    """``≥ 0.85``, ``≤ $1.00 /1k``, of a change ``≥ −1 point``; a badge is cut where it is long."""
+    show = show if goal.kind == "value" else goal.amount
     ends = (("≥", goal.lowest), ("≤", goal.highest))
     return " and ".join(f"{sign} {show(end)}" for sign, end in ends if math.isfinite(end))
 
