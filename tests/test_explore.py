@@ -396,6 +396,42 @@ def test_the_same_policy_under_two_names_is_no_question(data):
     assert "end alike on every request" in plan.verdict
 
 
+def test_a_fallback_that_the_log_never_shows_is_no_evidence(data):
+    """Where the two differ only after a failure, the next model has to be explored all the same."""
+    pair = (policy(), policy("other", default="both"))
+    none, some = explore(pair, data, requests=10**6, shares=[0.0, 0.1]).shares
+    assert none.standard_error == math.inf
+    assert not none.decides
+    assert 0 < some.standard_error < 0.01
+
+
+def test_what_the_data_lacks_cannot_be_planned_with():
+    """Without costs there is no plan for them; the price in quality stays."""
+    frame = made(300).to_pandas().drop(columns="cost_usd")
+    pair = (policy(), policy("other", default="dear"))
+    bare = dataset_from_frame("bare", frame)
+    plan = explore(pair, bare, metric="cost_usd_per_1k", detect=0.1)
+    assert plan.verdict == "bare does not hold enough cost of these models to plan with."
+    assert plan.recommended is None
+    assert "cost" not in explore(pair, bare).verdict
+    same_speed = explore(pair, made(300), metric="latency_mean_s")
+    assert "do not differ in mean latency on made" in same_speed.verdict
+
+
+def test_a_model_that_the_log_does_not_have_cannot_be_planned_for(data):
+    """Nothing is known of it."""
+    live = Policy.model_validate(
+        {
+            "policy": "live",
+            "models": {"new": {"litellm": "openai/new"}},
+            "default": "it",
+            "chains": {"it": {"steps": [{"model": "new"}]}},
+        }
+    )
+    with pytest.raises(DataError, match="'live': it asks models first that dataset 'made'"):
+        explore((policy(), live), data)
+
+
 def test_several_policies_are_each_held_against_the_first(data):
     """A share decides when it decides for the pair that takes the most requests."""
     first, near, far = policy("a"), policy("b", default="both"), policy("c", default="poor")

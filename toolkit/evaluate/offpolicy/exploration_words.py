@@ -81,10 +81,18 @@ def verdict(found: Exploration) -> str:
             f"{listed(found.policies)} end alike on every request of {found.dataset}: there is"
             " nothing to tell."
         )
+    noun = NOUNS[found.metric]
+    if any(math.isnan(share.standard_error) for share in found.shares):
+        return f"{found.dataset} does not hold enough {noun} of these models to plan with."
+    if not any(pair.detect for pair in pairs):
+        return (
+            f"{listed(found.policies)} do not differ in {noun} on {found.dataset}: say which"
+            " difference would matter (detect)."
+        )
     if all(math.isnan(pair.detect) for pair in pairs):
         return (
             f"The data does not tell how far apart {listed(found.policies)} are in"
-            f" {NOUNS[found.metric]}: say which difference would matter (detect)."
+            f" {noun}: say which difference would matter (detect)."
         )
     chosen = found.recommended
     return _none(found) if chosen is None else _one(found, chosen)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, did_you_mean
-from toolkit.evaluate.offpolicy.actions import target
+from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, target
 from toolkit.policy.model import Policy
 from toolkit.policy.plan import chain_names
 from toolkit.policy.steps import ModelStep
@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 
 def models_asked(policies: Sequence[Policy], dataset: Dataset) -> tuple[str, ...]:
-    """Names in the log of all models that the chains taken by these policies may ask."""
+    """Names in the log of all models that the chains taken by these policies may ask.
+
+    Raises ``DataError`` where a policy first asks a model that the log does not have.
+    """
     names = set()
     for policy in policies:
-        chances = target(policy, dataset).chains
+        asked = target(policy, dataset)
+        chances = asked.chains
+        if ((asked.first == LIVE_ONLY) & (chances > 0)).any():
+            raise DataError(
+                f"policy {policy.policy!r}: it asks models first that dataset {dataset.name!r} does"
+                f" not have, and of which nothing is known; allowed: {', '.join(dataset.models)}"
+            )
         for i, name in enumerate(chain_names(policy)):
             steps = policy.chains[name].steps if chances[:, i].any() else ()
             names |= {policy.log_name(s.model) for s in steps if isinstance(s, ModelStep)}

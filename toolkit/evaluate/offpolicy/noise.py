@@ -39,6 +39,9 @@ ERRORS = Z + NormalDist().inv_cdf(POWER)
 """How many standard errors a difference must have, to be found that often."""
 RAREST = 10.0
 """Requests that must be expected of each model, in each cell, on which much rests."""
+UNSEEN = 0.01
+"""More calls per request than this, by later steps, to a model that the log never asks are no
+trifle that the outcome models could be trusted with."""
 MATTERS = 0.005
 """A model on which less of the difference rests than this, in a cell, is not asked for."""
 
@@ -55,13 +58,16 @@ class Noise:
     """(n, k) expected D²"""
     blunt: Floats
     """(n, k) squared distance of the cell from the model's mean, as far as D counts it"""
+    later: Floats
+    """(k,) calls per request that later steps make to the model"""
     used: Floats
     """(n, k) how much of the difference rests on the model's being asked first"""
 
     def under(self, chances: Floats) -> Curve:
         """The variance in a log in which model j serves request i by ``chances[i, j]``."""
         counts, asked = self.used > 0, chances > 0
-        if (counts & ~asked).any():
+        unseen = self.later[~asked.any(axis=0)]
+        if (counts & ~asked).any() or (unseen > UNSEEN).any():
             return Curve(np.inf, np.zeros(1), np.zeros(1), np.ones(1), 0.0)
         # A later step's model that the log never asks is left to the outcome model.
         inverse = np.divide(1.0, chances, out=np.ones(chances.shape), where=asked)

@@ -7,7 +7,7 @@ comes so far. So each chain brings one error for its first model and one for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,12 @@ def noise(
     if CATEGORY in dataset.requests.column_names:
         cell = groups(dataset, CATEGORY).code
     signed = [(branch, -branch.share) for branch in a] + [(branch, branch.share) for branch in b]
-    terms = _merged(t for branch, share in signed for t in _terms(branch, share, metric, cell))
+    every = [term for branch, share in signed for term in _terms(branch, share, metric, cell)]
+    later = np.zeros(dataset.n_models)
+    for term in every:
+        if not term.begins:
+            later[term.column[0]] += np.abs(term.weight).mean()
+    terms = _merged(every)
     column, value, weight = (
         np.stack([getattr(term, name) for term in terms], axis=1)
         for name in ("column", "value", "weight")
@@ -90,7 +95,7 @@ def noise(
     fixed = _variance(model, unit)
     if seen_alike:
         fixed = _variance(model + both, unit) - float((both**2).mean())
-    return Noise(cell, fixed, error, blunt, used)
+    return Noise(cell, fixed, error, blunt, later[arms], used)
 
 
 def _terms(branch: Branch, share: Floats, metric: int, cell: Codes) -> Iterator[Term]:
@@ -110,7 +115,7 @@ def _shown(value: Floats, went_on: NDArray[np.bool_], cell: Codes) -> Floats:
     return np.where(went_on, _cell_means(cell, np.where(went_on, value, np.nan)), value)
 
 
-def _merged(terms: Iterator[Term]) -> list[Term]:
+def _merged(terms: Sequence[Term]) -> list[Term]:
     """Each different term once, so that what two policies share cancels."""
     kept: list[Term] = []
     for term in terms:
