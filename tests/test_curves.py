@@ -16,6 +16,7 @@ from toolkit.evaluate.curves.aiq import aiq, aiq_of_draws
 from toolkit.evaluate.curves.arena import arena_score, optimality
 from toolkit.evaluate.curves.hull import hull, hull_value, non_dominated
 from toolkit.evaluate.curves.pair import apgr_interval, pair_curve, pair_points
+from toolkit.evaluate.intervals import Bootstrap, bootstrap
 
 NAN = math.nan
 COSTS = st.lists(
@@ -288,6 +289,23 @@ def test_the_interval_of_apgr_takes_large_logs(mmlu):
     part = apgr_interval(score[::4], mmlu.weak[::4], mmlu.strong[::4])
     assert whole.low < 0.5 < whole.high
     assert (part.high - part.low) / (whole.high - whole.low) == pytest.approx(2, rel=0.25)
+
+
+def test_requests_that_come_together_make_apgr_less_sure(mmlu):
+    """Requests four times over are no more evidence, once they are drawn together."""
+    part = mmlu.sample(800, random_state=1)
+    score = np.random.default_rng(3).random(len(part))
+    four = [np.tile(column, 4) for column in (score, part.weak, part.strong)]
+    once, apart = apgr_interval(score, part.weak, part.strong), apgr_interval(*four)
+    drawn = bootstrap(len(part))
+    unit = np.tile(np.arange(len(part)), 4)
+    together = apgr_interval(*four, boot=Bootstrap(unit, drawn.weights))
+    assert apart.value == pytest.approx(once.value) == together.value
+    assert (once.high - once.low) / (apart.high - apart.low) == pytest.approx(2, rel=0.2)
+    assert (together.low, together.high) == (
+        pytest.approx(once.low, abs=2e-3),
+        pytest.approx(once.high, abs=2e-3),
+    )
 
 
 def test_the_hull_of_single_models_on_bfcl(bfcl_dir):

@@ -347,6 +347,15 @@ def test_the_report_holds_question_verdict_numbers_and_where_they_come_from(swep
     assert chosen.digest in body(figures.report(swept))
 
 
+def test_the_report_tells_how_far_a_pair_of_models_is_bridged(data, policy):
+    """With a weak and a strong model their curve is told; without, nothing is."""
+    found = frontier(policy, data, VARY, pair=("small", "large"), resamples=50)
+    text = body(figures.report(found))
+    assert "From small-1 to large-1" in text
+    assert f"{100 * found.pair.apgr:.1f} % of the gap" in text
+    assert "APGR" not in body(figures.report(frontier(policy, data, VARY, resamples=50)))
+
+
 def test_simulated_data_wears_a_badge(policy):
     """Who prints it still sees that no model gave these answers."""
     made_up = dataset_from_frame("made up", *shop(), simulated=True)

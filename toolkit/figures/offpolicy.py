@@ -102,7 +102,7 @@ def overlap_figure(found: Sequence[Overlap], height: int | None = None) -> go.Fi
     lacking = np.array([[m in one.lacking for m in models] for one in some], np.bool_)
     fig.add_trace(
         go.Heatmap(
-            z=np.where(lacking, np.nan, logged),
+            z=np.where(lacking | (logged == 0), np.nan, logged),
             zmin=0,
             zmax=1,
             colorscale=SHADES,

@@ -57,6 +57,7 @@ def report(
         '<div class="figure" id="figure"></div>',
         _table(frontier, chosen),
         _areas(frontier),
+        _pair(frontier),
         _compared(comparison),
         _goals(summary, chosen),
         f"<h2>What it rests on</h2>{html_list(_assumptions(frontier, summary))}",
@@ -128,6 +129,18 @@ def _areas(f: Frontier) -> str:
         f"gain of the policies over the mix {quality_interval(a.gain)}."
     )
     return f"<p>{text(lines)}</p>"
+
+
+def _pair(f: Frontier) -> str:
+    if f.pair is None:
+        return ""
+    p = f.pair
+    line = (
+        f"From {p.weak} to {p.strong}: the policies recover {percent(p.apgr)} of the gap in "
+        "quality on average over all shares of calls to the latter (APGR); half of it takes "
+        f"{percent(p.cpt50)} of such calls (CPT50), 80 % of it {percent(p.cpt80)} (CPT80)."
+    )
+    return f"<p>{text(line)}</p>"
 
 
 def _compared(c: Comparison | None) -> str:

@@ -34,7 +34,7 @@ def worth_figure(frontier: Frontier, height: int | None = None) -> go.Figure:
     ends = [right if math.isinf(one.to_usd) else one.to_usd for one in found]
     fig.add_trace(
         go.Bar(
-            y=theme.rows(fig, [short_name(point) for point in points], 18),
+            y=theme.rows(fig, [short_name(point) for point in points], 18, 3),
             x=[end - start for start, end in zip(starts, ends, strict=True)],
             base=starts,
             width=0.36,
