@@ -512,7 +512,7 @@ def test_plans_as_a_frame_and_as_json(data):
     assert json.loads(json.dumps(plan.to_dict(), allow_nan=False)) == plan.to_dict()
 
 
-def test_the_command_plans(tmp_path):
+def test_the_command_plans():
     """`explore` gives the advice, its table, and one JSON object on demand."""
     runner = CliRunner()
     command = ["explore", "--policy", "tiered", "--against", "few_shot_only", "--dataset", "local"]
@@ -527,6 +527,9 @@ def test_the_command_plans(tmp_path):
     assert plan["policies"] == ["few_shot_only", "tiered"]
     assert plan["serving"] == "few_shot_only"
     assert plan["requests"] == 1313
+    pair = ["--policy", "small_first", "--against", "small_first"]
+    told = runner.invoke(app, ["explore", *pair, "--dataset", "fleet", "--share", "0.1"])
+    assert told.stdout.splitlines()[0].endswith("20,000 requests  [SIMULATED DATA]")
     missing = runner.invoke(app, ["explore", "--policy", "tiered", "--dataset", "local"])
     assert missing.exit_code == 2
     assert "allowed: --against or --serving" in missing.stderr

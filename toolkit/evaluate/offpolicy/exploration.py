@@ -170,14 +170,16 @@ class Exploration:
         return exploration_figure(self)
 
     def _repr_html_(self) -> str:
-        table = html_table(HEAD, self.rows, caption=self.title)
+        badge = " (simulated data)" if self.simulated else ""
+        table = html_table(HEAD, self.rows, caption=self.title + badge)
         return f"<div>{table}{html_list((self.verdict, *self.assumptions))}</div>"
 
     @property
     def title(self) -> str:
         """What was asked."""
-        served = f"{self.serving} on {self.dataset}, {count(self.requests)} requests"
-        return f"Exploring on top of {served}" + (" (simulated data)" if self.simulated else "")
+        return (
+            f"Exploring on top of {self.serving} on {self.dataset}, {count(self.requests)} requests"
+        )
 
 
 HEAD = (
