@@ -116,7 +116,7 @@ def test_the_same_seed_finds_the_same(found):
 def test_the_result_is_json_and_each_policy_loads_again(found):
     """Undefined is null, and what is written is a valid policy of a name of its own."""
     data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert [one["kind"] for one in data["candidates"]][0] == "cheapest"
+    assert data["candidates"][0]["kind"] == "cheapest"
     for one, shown in zip(found.candidates, data["candidates"], strict=True):
         assert parse_policy(shown["yaml"]) == one.policy
         assert one.policy.policy == f"routed-{one.kind}"
@@ -217,15 +217,15 @@ def test_progress_is_told_and_may_stop_the_work():
     """Whatever it raises is raised, at once."""
     seen = []
 
-    class Stopped(Exception):
+    class StopError(Exception):
         """Raised by who no longer wants it."""
 
     def stop(done: int, of: int) -> None:
         seen.append((done, of))
         if done == 7:
-            raise Stopped
+            raise StopError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         search(routed(goals=GOALS), world(), trials=50, progress=stop)
     assert seen == [(i, 50) for i in range(1, 8)]
 

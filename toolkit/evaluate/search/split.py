@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from toolkit.engine.keys import Purpose, text_keys, uniforms
 from toolkit.errors import DataError
 from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.format import count
-from toolkit.schema import CATEGORY, TIMESTAMP
+from toolkit.schema import CATEGORY, REQUEST_ID, TIMESTAMP
 
 if TYPE_CHECKING:
     from toolkit.logs.dataset import Dataset
@@ -84,7 +86,9 @@ def split(arrivals: Traffic, seed: int = 0) -> Split:
     if by_time:
         order = np.bincount(unit, arrivals.arrival_s, minlength=units) / requests
     else:
-        order = np.random.default_rng([seed, n, units]).random(units)
+        # By the requests' names, so that the order of the rows decides nothing.
+        order = np.full(units, np.inf)
+        np.minimum.at(order, unit, _drawn(dataset, seed))
     stratum = _strata(dataset, unit, units)
     ranked = np.lexsort((order, stratum))
     tunes = np.zeros(units, np.bool_)
@@ -100,6 +104,13 @@ def split(arrivals: Traffic, seed: int = 0) -> Split:
     )
 
 
+def _drawn(dataset: Dataset, seed: int) -> NDArray[np.float64]:
+    """(n,) numbers in [0, 1), by request and seed."""
+    keys = text_keys(dataset.requests[REQUEST_ID])
+    seeds = np.full(len(keys), seed, np.uint64)
+    return uniforms(seeds, keys, text_keys(pa.array(["search"]))[0], Purpose.SPLIT)
+
+
 def _timed(dataset: Dataset) -> bool:
     """Whether at least two moments are known."""
     if TIMESTAMP not in dataset.requests.column_names:
@@ -111,10 +122,11 @@ def _strata(dataset: Dataset, unit: NDArray[np.intp], units: int) -> NDArray[np.
     """(units,) the category of each unit, the most frequent of its requests; 0 without one."""
     if CATEGORY not in dataset.requests.column_names:
         return np.zeros(units, np.intp)
-    coded = pc.dictionary_encode(dataset.requests[CATEGORY], null_encoding="encode")
-    coded = coded.unify_dictionaries().combine_chunks()
-    code = coded.indices.to_numpy(zero_copy_only=False).astype(np.intp)
-    k = max(len(coded.dictionary), 1)
+    names, code = np.unique(
+        np.array(dataset.requests[CATEGORY].cast(pa.string()).fill_null("").to_pylist(), object),
+        return_inverse=True,
+    )
+    k = len(names)
     if units == len(unit):
         own = np.empty(units, np.intp)
         own[unit] = code
