@@ -19,18 +19,17 @@ import numpy as np
 
 from toolkit.engine.replay import Replay, replay
 from toolkit.errors import DataError, PolicyError, Problem
-from toolkit.evaluate import as_json
+from toolkit.evaluate import as_json, gate_words
 from toolkit.evaluate.compare import compare
 from toolkit.evaluate.differences import POWER, needed
-from toolkit.evaluate.format import count, html_list, html_table, percent
-from toolkit.evaluate.goals import GoalResult, judge_all, limited, listed
+from toolkit.evaluate.format import count, html_list, html_table
+from toolkit.evaluate.goals import GoalResult, judge_all, limited
 from toolkit.evaluate.intervals import FEW, Estimate, Z
 from toolkit.evaluate.relative import of_comparison
-from toolkit.evaluate.summary import ESTIMATES, Summary
+from toolkit.evaluate.summary import ESTIMATES
 from toolkit.evaluate.verdict import about
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.compare import Comparison
     from toolkit.logs.datasets import Dataset
     from toolkit.policy.model import Policy
     from toolkit.scenarios.model import Scenario
@@ -101,7 +100,7 @@ class Gate:
     @property
     def verdict(self) -> str:
         """The answer and its reason in words."""
-        return _verdict(self)
+        return gate_words.verdict(self)
 
     def needed(self, goal: GoalResult) -> float:
         """How many requests of the log would decide a goal, if its true value is as it seems.
@@ -247,60 +246,8 @@ def gate(
             held.changes if held else None,
             held.ratios if held else None,
         ),
-        assumptions=_assumptions(summary, compared),
+        assumptions=gate_words.assumptions(summary, compared),
     )
-
-
-def _assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ...]:
-    lines = list(summary.assumptions)
-    if compared is not None:
-        base = compared.replays[0]
-        imputed = float(base.imputed[compared.pairs.request].mean()) if compared.paired else 0.0
-        if imputed:
-            lines.append(
-                f"Under {compared.a} {percent(imputed)} of requests rest on an imputed attempt."
-            )
-        lines.append(
-            f"Changes and ratios are over the {count(compared.paired)} requests observed under "
-            f"both policies, those of {compared.b} against those of {compared.a}. Changes of "
-            "percentiles, fallbacks and degraded answers, and ratios of percentiles, rates and "
-            "qualities, combine the intervals of both sides by square-and-add with their "
-            "correlation; all others come from the differences, or the draws, of the same requests."
-        )
-    return tuple(lines)
-
-
-def _verdict(g: Gate) -> str:
-    n = f"{count(g.requests)} requests"
-    if g.hidden:
-        return (
-            f"The data cannot tell: {percent(g.unobserved_share)} of {n} are unobserved, "
-            f"more than {percent(g.most_unobserved)}, and nobody knows how they would have ended. "
-            "For a log of live traffic see the command estimate."
-        )
-    missed = [
-        f"{goal.label} is {goal.measured}, wanted {goal.wanted}"
-        for goal in g.results
-        if goal.answer == "no"
-    ]
-    open_ones = [goal for goal in g.results if goal.answer not in {"yes", "no"}]
-    if missed:
-        text = f"{g.policy} misses {_goals(len(missed), len(g.results))}: {'; '.join(missed)}."
-        names = listed([goal.label for goal in open_ones])
-        return text + (f" The data cannot tell on {names}." if open_ones else "")
-    if not open_ones:
-        what = "its goal" if len(g.results) == 1 else f"all of its {len(g.results)} goals"
-        return f"{g.policy} meets {what} on {n}, each with its whole interval."
-    told = [_open(g, goal) for goal in open_ones]
-    return f"The data cannot tell whether {g.policy} meets {listed(told)}."
-
-
-def _open(g: Gate, goal: GoalResult) -> str:
-    if goal.met is None:
-        return f"{goal.label} (wanted {goal.wanted}; {goal.reason})"
-    found = g.needed(goal)
-    more = f"; {about(found)} requests would" if math.isfinite(found) else ""
-    return f"{goal.label} ({goal.measured}, wanted {goal.wanted}{more})"
 
 
 def _more(goal: GoalResult, limit: float) -> float:
@@ -319,7 +266,3 @@ def _more(goal: GoalResult, limit: float) -> float:
     power = NormalDist().inv_cdf(POWER)
     reach = Z * math.sqrt(limit * (1 - limit)) + power * math.sqrt(p * (1 - p))
     return max(1.0, (reach / (p - limit)) ** 2 / worth)
-
-
-def _goals(some: int, of: int) -> str:
-    return "its goal" if of == 1 else f"{some} of its {of} goals"

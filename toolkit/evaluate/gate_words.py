@@ -1,0 +1,73 @@
+"""A gate in words: its answer with the reason, and what it rests on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from toolkit.evaluate.format import count, percent
+from toolkit.evaluate.goals import GoalResult, listed
+from toolkit.evaluate.verdict import about
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.compare import Comparison
+    from toolkit.evaluate.gate import Gate
+    from toolkit.evaluate.summary import Summary
+
+
+def verdict(g: Gate) -> str:
+    """The answer in a sentence or two."""
+    n = f"{count(g.requests)} requests"
+    if g.hidden:
+        return (
+            f"The data cannot tell: {percent(g.unobserved_share)} of {n} are unobserved, "
+            f"more than {percent(g.most_unobserved)}, and nobody knows how they would have ended. "
+            "For a log of live traffic see the command estimate."
+        )
+    missed = [
+        f"{goal.label} is {goal.measured}, wanted {goal.wanted}"
+        for goal in g.results
+        if goal.answer == "no"
+    ]
+    open_ones = [goal for goal in g.results if goal.answer not in {"yes", "no"}]
+    if missed:
+        text = f"{g.policy} misses {_goals(len(missed), len(g.results))}: {'; '.join(missed)}."
+        names = listed([goal.label for goal in open_ones])
+        return text + (f" The data cannot tell on {names}." if open_ones else "")
+    if not open_ones:
+        what = "its goal" if len(g.results) == 1 else f"all of its {len(g.results)} goals"
+        return f"{g.policy} meets {what} on {n}, each with its whole interval."
+    told = [_open(g, goal) for goal in open_ones]
+    return f"The data cannot tell whether {g.policy} meets {listed(told)}."
+
+
+def _open(g: Gate, goal: GoalResult) -> str:
+    if goal.met is None:
+        return f"{goal.label} (wanted {goal.wanted}; {goal.reason})"
+    found = g.needed(goal)
+    more = f"; {about(found)} requests would" if math.isfinite(found) else ""
+    return f"{goal.label} ({goal.measured}, wanted {goal.wanted}{more})"
+
+
+def _goals(some: int, of: int) -> str:
+    return "its goal" if of == 1 else f"{some} of its {of} goals"
+
+
+def assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ...]:
+    """What a policy's numbers rest on, and those against a baseline."""
+    lines = list(summary.assumptions)
+    if compared is not None:
+        base = compared.replays[0]
+        imputed = float(base.imputed[compared.pairs.request].mean()) if compared.paired else 0.0
+        if imputed:
+            lines.append(
+                f"Under {compared.a} {percent(imputed)} of requests rest on an imputed attempt."
+            )
+        lines.append(
+            f"Changes and ratios are over the {count(compared.paired)} requests observed under "
+            f"both policies, those of {compared.b} against those of {compared.a}. Changes of "
+            "percentiles, fallbacks and degraded answers, and ratios of percentiles, rates and "
+            "qualities, combine the intervals of both sides by square-and-add with their "
+            "correlation; all others come from the differences, or the draws, of the same requests."
+        )
+    return tuple(lines)
