@@ -175,8 +175,9 @@ def _propensities(known: Propensities) -> str:
         "policy": "Propensities are those of the policy that served the log, exactly.",
         "stated": "Propensities are those that the log states.",
         "estimated": "Propensities are estimated, by a logistic regression on what is known of"
-        " each request: what else decided where a request went, and how hard it was, would bias"
-        " every estimate but the direct one. State them in a column 'propensity' where you can.",
+        " each request and on the leaves of a small tree: whatever else decided both where a"
+        " request went and how it fared would bias every estimate. State them in a column"
+        " 'propensity' where you can.",
     }[known.source]
 
 
