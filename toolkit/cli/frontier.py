@@ -60,12 +60,15 @@ def frontier_command(
     one, data = load_policy(policy), load_dataset(dataset)
     if vary is None:
         places = list(suggested(one, data))
-        say("Varied: " + "; ".join(map(str, places)) if places else "There is nothing to vary.")
+        if places:
+            say("Varied: " + "; ".join(map(str, places)))
     with progress_bar("policies") as progress:
         found = frontier(
             one, data, places, axes=wanted, pair=models, scenario=world, seed=seed,
             progress=progress,
         )  # fmt: skip
+    if vary is None and not places:
+        say("There is nothing in this policy whose change would trade cost against quality.")
     if csv is not None:
         _write(csv, _csv(found))
     if report is not None:

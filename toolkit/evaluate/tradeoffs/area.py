@@ -1,9 +1,9 @@
 """AIQ of a sweep beside those that it has to beat, with intervals, over one range of costs.
 
 The range begins where both the policies and the random mix of their models have something to offer,
-and ends at the highest cost among them; in every resample it is found anew. An interval is the
-spread of the resamples around their own mean: the best of many noisy points is better in each
-resample than it is in truth, and that must not pass for certainty that the value is too low.
+and ends at the highest cost among them; in every resample it is found anew. The best of many noisy
+points flatters: resamples of the log lie above the log as much as the log lies above the truth. So
+the interval is the spread of the resamples, moved down by as much as they lie above the value.
 """
 
 from __future__ import annotations
@@ -118,5 +118,6 @@ def _estimate(value: float, draws: Floats, n: int) -> Estimate:
     known = draws[~np.isnan(draws)]
     if np.isnan(value) or not len(known):
         return Estimate(float(value), n=n)
-    low, high = value + np.quantile(known, LEVELS) - known.mean()
-    return Estimate(float(value), float(low), float(high), n, 1.0)
+    flattery = known.mean() - value
+    low, high = np.quantile(known, LEVELS) - 2 * flattery
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)), n, 1.0)
