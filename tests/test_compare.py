@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.small_logs import chain, log
 from toolkit.engine.replay import replay
 from toolkit.errors import DataError
 from toolkit.evaluate.compare import METRICS, compare
+from toolkit.evaluate.differences import Difference, Paired, needed, together
+from toolkit.evaluate.discoveries import p_value
+from toolkit.evaluate.intervals import Bootstrap, Estimate, bootstrap
+from toolkit.evaluate.verdict import about
 from toolkit.policy.model import Policy
+from toolkit.scenarios.model import Scenario
 from toolkit.schema import ErrorType
 
 A, B = Policy.single("a"), Policy.single("b")
@@ -127,33 +134,227 @@ def test_two_gains_do_not_make_a_difference():
     assert compare(A, B, log(quality)).quality.distinguishable
 
 
-def test_equal_policies_are_rarely_called_different():
-    """Of 200 pairs of equally good models some 5 % are told apart, whatever the metric."""
-    called = dict.fromkeys(METRICS, 0)
-    for seed in range(200):
-        rng = np.random.default_rng([20, seed])
+SEEDS = 200
+
+
+def equals(kind, n, seed):
+    """Two sides of ``SEEDS`` x ``n`` requests on which a and b are equals, and who asked."""
+    rng = np.random.default_rng([20, n, seed])
+    size = SEEDS * n
+    shape = (2, size)
+    quality = (rng.random(shape) < 0.7).astype(float)
+    cost = rng.lognormal(0, 1.5 if kind == "skewed" else 0.5, shape)
+    latency = rng.exponential(1.0, shape)
+    error = (rng.random(shape) < 0.05).astype(float)
+    user = rng.integers(0, max(n // 10, 20), size)
+    if kind == "rarely apart":
+        same = rng.random(size) < 0.95
+        for values in (quality, cost, latency, error):
+            values[1, same] = values[0, same]
+    if kind == "by user":
+        # Each user is served by one of two very different models, in turn for a and for b.
+        swap = rng.random((SEEDS, n))[np.repeat(np.arange(SEEDS), n), user] < 0.5
+        quality[1] *= rng.random(size) < 0.6
+        cost[1] *= 8
+        for values in (quality, cost, latency, error):
+            values[:, swap] = values[::-1, swap]
+    return dict(zip(METRICS, (quality, cost, latency, error), strict=True)), user
+
+
+@pytest.mark.parametrize("n", [30, 300])
+@pytest.mark.parametrize("kind", ["plain", "skewed", "rarely apart", "by user"])
+def test_equals_are_rarely_called_different(kind, n):
+    """Of 200 pairs of equals at most 5 % are said to differ, on any of the four metrics."""
+    values, user = equals(kind, n, 1)
+    boot, request = bootstrap(n), np.tile(np.arange(n), SEEDS)
+    if kind == "by user":
+        draws = bootstrap(int(user.max()) + 1).weights
+        boot, request = Bootstrap(user, draws, user, "user"), np.arange(len(user))
+    a, b = ({m: v[side] for m, v in values.items()} for side in (0, 1))
+    found = Paired(request, a, b, boot).differences(np.repeat(np.arange(SEEDS), n), SEEDS)
+    judged = [together(one, n) for one in found]
+    called = sum(any(d.distinguishable for d in one.values()) for one in judged)
+    assert called <= 0.05 * SEEDS
+
+
+def test_a_policy_with_other_draws_is_its_equal():
+    """Replays of one split with different seeds are told apart in at most 5 % of 200 pairs."""
+    rng = np.random.default_rng(3)
+    data = log(
+        (rng.random((150, 2)) < [[0.9, 0.4]]).astype(float),
+        rng.lognormal(0, 1, (150, 2)) * [[0.01, 0.001]],
+        rng.exponential([[3.0, 1.0]], (150, 2)),
+        np.where(rng.random((150, 2)) < 0.05, SERVER, 0),
+    )
+    split = Policy.model_validate(
+        {
+            "policy": "split",
+            "models": {"a": {}, "b": {}},
+            "routes": [
+                {
+                    "name": "all",
+                    "when": {"request_id": {"exists": True}},
+                    "split": [{"use": "one", "weight": 50}, {"use": "other", "weight": 50}],
+                }
+            ],
+            "default": "one",
+            "chains": {"one": {"steps": [{"model": "a"}]}, "other": {"steps": [{"model": "b"}]}},
+        }
+    )
+    called = 0
+    for seed in range(SEEDS):
+        found = compare(replay(split, data, 2 * seed), replay(split, data, 2 * seed + 1))
+        apart = any(getattr(found, name).distinguishable for name in METRICS)
+        assert apart == ("not distinguishable from" not in found.verdict)
+        called += apart
+    assert called <= 0.05 * SEEDS
+
+
+def test_a_difference_is_judged_with_the_others():
+    """One interval of four without 0 is no discovery, a clear one is."""
+    plain = {"value": 1.0, "n": 100, "changed": 50}
+    close = Difference(**plain, low=0.1, high=1.9, p=p_value(Estimate(1.0, 0.1, 1.9, 100)))
+    clear = Difference(**plain, low=0.8, high=1.2, p=p_value(Estimate(1.0, 0.8, 1.2, 100)))
+    same = Difference(0.0, 0.0, 0.0, 100, p=1.0)
+    judged = together({"q": close, "c": clear, "l": close, "e": same}, 100)
+    assert close.p < 0.05
+    assert [name for name, d in judged.items() if d.distinguishable] == ["c"]
+    assert judged["q"].p_adjusted == pytest.approx(2 * close.p)
+    assert math.isnan(judged["c"].needed)
+    assert math.isnan(judged["e"].needed)
+    assert judged["q"].needed > 100
+
+
+def test_as_many_requests_as_needed_decide_in_four_of_five_cases():
+    """The number stated has the power that it promises."""
+    d = Estimate(0.1, -0.1, 0.3, 100)
+    n = needed(d, 100, 0.05)
+    assert n == pytest.approx(100 * ((1.96 + 0.8416) / 0.98) ** 2, rel=1e-3)
+    spread = 0.2 / 1.96 * math.sqrt(100)
+    rng = np.random.default_rng(4)
+    z = rng.normal(0.1, spread / math.sqrt(n), 4000) / (spread / math.sqrt(n))
+    assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.02)
+    assert math.isnan(needed(Estimate(0.0, -1, 1, 9), 9))
+
+
+@pytest.mark.parametrize(
+    ("requests", "words"),
+    [
+        (8_730.2, "about 9,000"),
+        (17_301, "about 18,000"),
+        (31.0, "about 40"),
+        (99_999_999, "more than 10,000,000"),
+    ],
+)
+def test_numbers_of_requests_are_rounded_upwards(requests, words):
+    """Two digits below 3, one above."""
+    assert about(requests) == words
+
+
+def test_slices_find_where_the_change_is():
+    """The groups that differ are named with what they gain, the others are not."""
+    rng = np.random.default_rng(5)
+    quality = np.repeat((rng.random((900, 1)) < 0.7).astype(float), 2, axis=1)
+    quality[:100, 1] = 0
+    quality[100:200, 1] = 1
+    topics = ["code"] * 100 + ["math"] * 100 + ["text"] * 700
+    data = log(quality, [[0.002, 0.001]], category=topics)
+    found = compare(A, B, data, by=["category"])
+    (parts,) = found.slices
+    assert found.by("category").to_dict() == parts.to_dict()
+    assert [(group, m) for group, m, _ in parts.found if m == "quality"] == [
+        ("code", "quality"),
+        ("math", "quality"),
+    ]
+    frame = data.quality[:, 1] - data.quality[:, 0]
+    for part in parts.parts:
+        mine = frame[[t == part.name for t in topics]]
+        assert part.requests == part.quality.n == len(mine)
+        assert part.quality.value == pytest.approx(mine.mean())
+    assert parts.verdict.startswith(
+        "By category, b is, of 3 groups, cheaper in 3 (most in code, by"
+    )
+    assert "worse in 1 (code, by" in parts.verdict
+    assert "better in 1 (math, by" in parts.verdict
+    assert len(parts.to_pandas()) == 12
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "most in code" in found._repr_html_()
+
+
+def test_slices_of_equals_find_hardly_anything():
+    """Of twenty groups of noise, four metrics each, 5 % of runs at most find one."""
+    called = 0
+    for seed in range(40):
+        rng = np.random.default_rng([6, seed])
+        groups = [f"g{i}" for i in rng.integers(0, 20, 600)]
         data = log(
-            (rng.random((300, 2)) < 0.7).astype(float),
-            rng.exponential(0.001, (300, 2)),
-            rng.exponential(1.0, (300, 2)),
-            np.where(rng.random((300, 2)) < 0.03, SERVER, 0),
+            (rng.random((600, 2)) < 0.6).astype(float),
+            rng.exponential(0.001, (600, 2)),
+            rng.exponential(1.0, (600, 2)),
+            category=groups,
         )
-        found = compare(A, B, data)
-        for name in METRICS:
-            called[name] += getattr(found, name).distinguishable
-    assert max(called.values()) <= 14, called  # 5 % of 200 and two standard errors
-    assert sum(called.values()) <= 40, called  # 5 % of all
+        called += bool(compare(A, B, data).by("category").found)
+    assert called <= 4
 
 
-def test_intervals_of_differences_cover_the_truth():
-    """Of 300 simulated logs, some 95 % have the true difference in their interval."""
-    inside = 0
-    for seed in range(300):
-        rng = np.random.default_rng([10, seed])
-        data = log((rng.random((250, 2)) < [[0.6, 0.7]]).astype(float))
-        d = compare(A, B, data).quality
-        inside += d.low <= 0.1 <= d.high
-    assert 0.92 <= inside / 300 <= 0.98
+def test_a_column_that_is_not_there_is_refused(two_models):
+    """The message names the columns that are."""
+    with pytest.raises(DataError, match="no column 'topic'"):
+        compare(A, B, two_models, by=["topic"])
+
+
+def test_examples_are_the_largest_changes_with_their_traces():
+    """Winners, then losers, each as it went under both policies."""
+    data = log([[0.0, 0.5], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], category=["x", "y", None, "z"])
+    first, second, third = compare(A, B, data).examples(2)
+    assert (first.request, second.request, third.request) == (2, 0, 1)
+    assert (first.request_id, first.category) == ("r2", None)
+    assert (third.quality_a, third.quality_b) == (1.0, 0.0)
+    assert "a answered" in third.trace_a.words
+    assert "b answered" in third.trace_b.words
+    json.dumps(first.to_dict(), allow_nan=False)
+    assert len(compare(A, B, data).examples(1)) == 2
+
+
+def test_requests_of_one_user_count_together():
+    """A difference that rests on one user is not seen, and the comparison says why."""
+    quality = np.ones((400, 2))
+    quality[:40, 1] = 0
+    data = log(quality)
+    alone = compare(A, B, data)
+    assert alone.clustered_by is None
+    assert alone.quality.distinguishable
+    names = pa.array([f"u{i // 40}" for i in range(400)])
+    object.__setattr__(data, "requests", data.requests.append_column("user", names))
+    joined = compare(A, B, replace(data))
+    assert joined.clustered_by == "user"
+    assert not joined.quality.distinguishable
+    assert any("the 10 clusters of requests by user" in line for line in joined.assumptions)
+    assert joined.to_dict()["clustered_by"] == "user"
+
+
+def test_replays_under_different_scenarios_are_refused():
+    """The message names both; one scenario for both is fine, also for policies."""
+    data = log(np.ones((50, 2)), digest="x")
+    calm = replay(A, data)
+    outage = Scenario.model_validate(
+        {"scenario": "down", "faults": [{"outage": {}, "models": ["a"], "at_s": 0, "for_s": 9}]}
+    )
+    down = replay(B, data, scenario=outage)
+    with pytest.raises(DataError, match=r"'a' under no scenario and one of 'b' under .*'down'"):
+        compare(calm, down)
+    found = compare(A, B, data, scenario=outage)
+    assert found.scenario == "down"
+    assert found.error_rate.value < 0
+    assert any("the scenario down" in line for line in found.assumptions)
+
+
+def test_arrivals_drawn_with_other_seeds_are_refused():
+    """Two draws of the log are not the same requests, even under one scenario."""
+    data = log(np.ones((50, 2)), digest="x")
+    busy = Scenario.model_validate({"scenario": "busy", "arrivals": {"per_s": 5, "for_s": 20}})
+    with pytest.raises(DataError, match="drawn with seed 1 and with seed 2"):
+        compare(replay(A, data, 1, busy), replay(B, data, 2, busy))
 
 
 def test_replays_of_different_data_are_refused():

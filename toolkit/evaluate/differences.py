@@ -180,7 +180,8 @@ def _difference(
     apart = int(np.count_nonzero(differs))
     if len(gain):
         units = apart if of_known is None else len(np.unique(of_known[differs]))
-        if fraction and units < 2 * FEW:
+        # Gains and losses together; the sum over a cluster is no longer one or the other.
+        if fraction and units < (2 * FEW if of_known is None else FEW):
             free = len(gain) if of_known is None else worth(gain, of_known)
             low, high = _few(gain, free)
     if fraction:
