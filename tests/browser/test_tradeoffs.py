@@ -61,14 +61,12 @@ def test_a_click_opens_a_policy_which_then_becomes_ones_own(page, server):  # no
     at = page.evaluate(
         """() => {
             const plot = document.querySelector('.st-key-tradeoffs .js-plotly-plot');
-            const box = plot.getBoundingClientRect();
             const area = plot.querySelector('.nsewdrag').getBoundingClientRect();
             for (const trace of plot._fullData) {
                 const i = (trace.customdata || []).findIndex((data) => data[0] === 4);
-                if (i < 0 || trace.mode.indexOf('markers') < 0) continue;
-                const x = trace.xaxis ? plot._fullLayout.xaxis : plot._fullLayout.xaxis;
-                const y = plot._fullLayout.yaxis;
-                return {x: area.left + x.d2p(trace.x[i]), y: area.top + y.d2p(trace.y[i])};
+                if (i < 0) continue;
+                const {xaxis, yaxis} = plot._fullLayout;
+                return {x: area.left + xaxis.d2p(trace.x[i]), y: area.top + yaxis.d2p(trace.y[i])};
             }
         }"""
     )

@@ -119,7 +119,7 @@ def _what(view: View, places: Places, vary: dict[str, Vary]) -> None:
         on_change=picked,
         placeholder="nothing here can be varied" if not places else "what moves most",
         disabled=not places,
-        width=340,
+        width=255 if st.session_state.get(BY) else 340,  # room for the group beside the rest
         help="Every place of the policy that can be tuned. Taken away, the page chooses those "
         "that move quality and cost most.",
     )
@@ -209,7 +209,7 @@ def _slice(view: View) -> tuple[str, str]:
         columns,
         key=BY,
         format_func=lambda name: f"by {name}" if name else "all of them",
-        width=150,
+        width=140,
         persist_state="session",
         help="All requests are replayed; the numbers are of those that you choose.",
     )
@@ -218,7 +218,7 @@ def _slice(view: View) -> tuple[str, str]:
     names = list(groups(view.dataset, column).names)
     _first(PART, names)
     part = st.selectbox(
-        "which", names, key=PART, width=170, persist_state="session", label_visibility="hidden"
+        "which", names, key=PART, width=140, persist_state="session", label_visibility="collapsed"
     )
     return column, part
 

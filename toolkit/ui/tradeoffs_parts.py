@@ -60,7 +60,12 @@ def overview(swept: Swept) -> None:
         )
         picture(figure, FIGURE, _clicked)
         if len(swept.points) > 1:
-            st.caption("Click a point to open that policy.")
+            point = swept.opened
+            st.caption(
+                "Click a point to open that policy below. "
+                f"Opened is {f'point {point.index}' if point.index else 'the policy as it is'}, "
+                f"the one with the ring: {_numbers(point)}."
+            )
         else:
             st.info(
                 "There is one policy only: nothing that this one states moves both quality and "
@@ -113,8 +118,12 @@ def worth(swept: Swept) -> None:
 
 def _best(swept: Swept, index: int) -> str:
     point = swept.points[index]
+    return f"{literal(swept.words(point))}, {_numbers(point)}"
+
+
+def _numbers(point: Point) -> str:
     cost, quality = usd_interval(point.cost_usd_per_1k), number_interval(point.quality)
-    return f"{literal(swept.words(point))}, {literal(cost)} /1k at quality {literal(quality)}"
+    return f"{literal(cost)} /1k at quality {literal(quality)}"
 
 
 def table(swept: Swept) -> None:

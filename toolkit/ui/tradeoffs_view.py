@@ -20,6 +20,7 @@ from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.starter import NAME as STARTER
 from toolkit.ui.starter import starter
 from toolkit.ui.states import problem_line
+from toolkit.ui.text import bold
 from toolkit.ui.tradeoffs_form import MOST, Choice, write_link
 from toolkit.ui.tradeoffs_vary import value_words
 from toolkit.ui.view import View
@@ -207,3 +208,4 @@ def take(view: View, policy: Policy) -> None:
     assert isinstance(saved, Policy)
     desk.forget_typing()
     desk.put(name, desk.draft(name, saved).to(policy.with_value("policy", view.policy.policy)))
+    st.toast(f"It is the draft of {bold(view.policy.policy)} now", icon=":material/check:")
