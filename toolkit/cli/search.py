@@ -153,6 +153,6 @@ def _candidate(one: Candidate) -> str:
         f"{change.path}: {value_text(change.before)} → {value_text(change.after)}. {change.why}"
         for change in one.changes
     ]
-    lines = [f"{optimism(one)}.", f"Held out: {one.gain.verdict}"]
+    lines = [f"{optimism(one)}.", f"Held out: {one.gain.verdict} {one.against_single.verdict}"]
     name = f"{one.policy.policy} changes {len(changed)} places:" if changed else one.policy.policy
     return f"{clean(name)}\n{notes([*changed, *lines])}"

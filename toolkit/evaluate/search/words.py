@@ -38,7 +38,7 @@ def verdict(found: Search) -> str:
             f"{lead} {_numbers(first)} (tuned: {tuned}).",
             _held(found),
             f"The best single model, {single.policy.policy}, costs {_numbers(single)}.",
-            first.against_single.verdict,
+            _best(found),
         )
     )
 
@@ -61,6 +61,15 @@ def _held(found: Search) -> str:
         one = others[0]
         text += f" {one.policy.policy}, at {_numbers(one)}, meets them on both halves."
     return text
+
+
+def _best(found: Search) -> str:
+    """The best candidate, chosen where it was tuned, against the single model held out."""
+    best = max(found.candidates, key=lambda one: one.tuned.quality.value)
+    text = best.against_single.verdict
+    if best is found.candidates[0]:
+        return text
+    return f"{best.policy.policy} costs {_numbers(best)}. {text}"
 
 
 def optimism(one: Candidate) -> str:
