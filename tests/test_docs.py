@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 import toolkit
@@ -63,8 +64,19 @@ def test_python_snippets_of_the_readme_run(reader):
 
 
 def test_readme_shows_only_kinds_of_blocks_that_are_checked():
-    """No snippet escapes: `console` shows make targets, `yaml` is a policy."""
-    assert {language for language, _ in BLOCKS} <= {"sh", "text", "python", "console", "yaml"}
+    """No snippet escapes: `console` shows make targets, `yaml` is a policy, `yml` a part of a file."""
+    kinds = {"sh", "text", "python", "console", "yaml", "yml"}
+    assert {language for language, _ in BLOCKS} <= kinds
+
+
+def test_parts_of_files_in_the_readme_can_be_read():
+    """Goals are goals, and the steps of a workflow are a list of steps."""
+    from toolkit import Policy
+
+    parts = [yaml.safe_load(code) for language, code in BLOCKS if language == "yml"]
+    goals, steps = parts
+    assert Policy.single("any").with_value("goals", goals["goals"]).goals.quality
+    assert all({"uses", "run"} & step.keys() for step in steps)
 
 
 def test_policy_of_the_readme_is_one():
