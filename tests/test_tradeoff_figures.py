@@ -137,6 +137,18 @@ def test_many_policies_show_the_intervals_of_the_best_only(data, policy):
     assert shown["as it stands"].error_y.array is not None
 
 
+def test_policies_that_were_given_bear_their_names(data, policy):
+    """A handful of policies is told apart in the picture, and none of them "stands"."""
+    large = Policy.single("large-1").with_value("policy", "only large")
+    given = frontier([policy, large], data, resamples=50)
+    figure = figures.tradeoffs_figure(given)
+    texts = [text for t in figure.data if t.customdata is not None for text in t.text or ()]
+    assert "only large" in texts
+    assert "as it stands" not in traces(figure)
+    assert "tiered" in traces(figure)
+    assert "only large" in body(figures.report(given))
+
+
 def test_what_is_far_away_leaves_the_picture_and_is_told():
     """The range holds all policies, and what is near; a double click, or ``whole``, shows all."""
     near = scale("quality", [0.80, 0.82], [0.7, 0.85, 0.1])
@@ -199,6 +211,18 @@ def test_estimates_have_the_one_to_read_first_and_the_log_beside_it(data, logged
     assert {shape.x0 for shape in figure.layout.shapes} == {0.6, 5}
     grid = figures.overlap_figure(found.overlap)
     assert len(grid.data[0].y) == len(found.overlap)
+
+
+def test_extrapolations_and_logs_without_chance_are_drawn(data, policy):
+    """What has one estimator, or no interval, still is a picture."""
+    certain = sample_log(data, policy, 0.0)
+    for found in (
+        estimate(policy, certain, where_supported=True),
+        estimate(policy, certain, extrapolate=True),
+    ):
+        figure = figures.estimates_figure(found)
+        assert figure.data[0].x[0] == found.best["quality"].value
+        assert figures.overlap_figure(found.overlap).data
 
 
 def test_where_the_log_cannot_speak_the_map_is_amber(data):
@@ -332,7 +356,7 @@ def test_the_report_holds_question_verdict_numbers_and_where_they_come_from(swep
     assert "What is the cheapest way to be good enough?" in text
     for part in (
         swept.verdict,
-        found.verdict,
+        found.verdict.replace("tiered is", "This policy is", 1),
         swept.dataset_digest,
         swept.points[3].digest,
         *swept.assumptions,

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from toolkit.evaluate.intervals import Estimate
 from toolkit.figures import theme
 
-ROW = 28
+ROW = 32
 GAP = 0.07
 """Between panels, share of the width."""
 
@@ -46,7 +46,7 @@ def forest_figure(
 ) -> go.Figure:
     """A row per name, a panel per measure."""
     fig = theme.figure(height or 74 + ROW * max(len(names), 1), alt)
-    places = theme.rows(fig, names, 18)
+    places = theme.rows(fig, names, 22)
     wide = (1 - GAP * (len(panels) - 1)) / max(len(panels), 1)
     for j, panel in enumerate(panels):
         key = "x" if not j else f"x{j + 1}"
@@ -60,7 +60,8 @@ def forest_figure(
                     "domain": [left, min(left + wide, 1.0)],
                     "anchor": "y",
                     "title": {"text": panel.title, "font": {"size": 12}},
-                    "nticks": 5,
+                    "nticks": 4,
+                    "tickfont": {"size": 11},
                     "exponentformat": "none",
                     "zeroline": False,
                     **panel.look,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def report(
     drawn = tradeoffs_figure(frontier, colours=colours, picked=chosen.index, height=380)
     parts = [
         _head(frontier),
-        '<div class="figure" id="figure"></div>',
+        f'<div id="figure" role="img" aria-label="{text(drawn.layout.meta["alt"])}"></div>',
         _table(frontier, chosen),
         _areas(frontier),
         _pair(frontier),
@@ -106,6 +107,9 @@ def _shown(f: Frontier, chosen: Point) -> Sequence[Point]:
     """What no other beats, not too many of them; the chosen policy and the one as it stands."""
     step = max(1, -(-len(f.frontier) // MOST_ROWS))
     some = {*f.frontier[::step], *f.hull, 0, chosen.index}
+    if not f.paths:
+        # Policies that were given: whoever gave them wants to see them.
+        some |= {*range(min(len(f.points), MOST_ROWS))}
     return sorted((f.points[i] for i in some), key=lambda p: p.cost_usd_per_1k.value)
 
 
@@ -146,6 +150,9 @@ def _pair(f: Frontier) -> str:
 def _compared(c: Comparison | None) -> str:
     if c is None:
         return ""
+    if c.a == c.b:
+        # A variant bears the name of what it varies.
+        c = replace(c, b="This policy")
     rows = [
         ("quality", "", number(c.quality.a), number(c.quality.b), points_interval(c.quality)),
         (

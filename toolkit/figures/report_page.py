@@ -36,18 +36,18 @@ table { border-collapse: collapse; font-size: 12.5px; font-variant-numeric: tabu
 th { font-weight: 600; color: var(--faint); vertical-align: bottom; }
 td, th { border-bottom: 1px solid var(--line); }
 .numbers td, .numbers thead th { text-align: right; padding: 2px 0 2px 12px; }
-.numbers td, .numbers small { white-space: nowrap; }
+.numbers td { white-space: nowrap; }
 .numbers tbody td, .numbers tbody th { vertical-align: top; }
 .numbers tbody th { text-align: left; font-weight: 400; color: var(--ink); min-width: 130px;
   overflow-wrap: anywhere; }
 small { color: var(--faint); font-size: 11px; line-height: 1.2; }
 pre { font-size: 11px; line-height: 1.35; white-space: pre-wrap; overflow-wrap: anywhere;
   border: 1px solid var(--line); border-radius: 4px; padding: 8px; margin: 4px 0; }
-.figure { width: 100%; }
+#figure { width: 100%; }
 @page { margin: 12mm; }
 @media print { :root { --ink: #000; --faint: #444; --line: #ccc; --ground: #fff;
   --accent: #7b61c9; } body { padding: 0; max-width: none; font-size: 11px; }
-  h2, table, .figure { break-inside: avoid; } h2 { break-after: avoid; }
+  h2, table, #figure { break-inside: avoid; } h2 { break-after: avoid; }
   .verdict { font-size: 13px; } h1 { font-size: 19px; } h2 { font-size: 13px; margin: 10px 0 2px; }
   p { margin: 3px 0; } .faint, li, table { font-size: 10px; } small { font-size: 9px; }
   .numbers td, .numbers th { padding-top: 0; padding-bottom: 0; line-height: 1.15; }

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MANY = 15
 """Of more policies than this only those on the frontier show their intervals."""
 
+NAMED = 8
+"""Up to so many policies that were given have their names beside them."""
+
 
 def tradeoffs_figure(
     frontier: Frontier,
@@ -105,8 +108,13 @@ def _policies(
     for p in frontier.points:
         if p.same_as is not None:
             twins[p.same_as] = twins.get(p.same_as, 0) + 1
+    # Policies that were given, not varied, are told apart by their names.
+    named = not frontier.paths and len(points) <= NAMED
     if others:
-        _trace(fig, others, across, up, f"{count(len(frontier.points))} policies", twins, few, 0.5)
+        unknown = sum(not known(p, across.name, up.name) for p in frontier.points)
+        words = f"{count(len(frontier.points))} policies"
+        words += f", {count(unknown)} not measured" if unknown else ""
+        _trace(fig, others, across, up, words, twins, few, 0.5, named=named)
     if best and set(frontier.axes) == {across.name, up.name}:
         fig.add_trace(
             go.Scatter(
@@ -127,7 +135,7 @@ def _policies(
         )
     shown = [p for p in best if p.index]
     if shown:
-        _trace(fig, shown, across, up, "frontier", twins, True)
+        _trace(fig, shown, across, up, "frontier", twins, True, named=named)
     current = [p for p in points if not p.index]
     if current:
         name = "as it stands" if frontier.paths else current[0].name
@@ -145,6 +153,7 @@ def _trace(
     opacity: float = 1.0,
     symbol: str = "circle",
     size: int = 0,
+    named: bool = False,
 ) -> None:
     xs, ys = ([value(p, one.name) for p in points] for one in (across, up))
     fig.add_trace(
@@ -154,8 +163,12 @@ def _trace(
             error_x=_bars(xs) if bars else None,
             error_y=_bars(ys) if bars else None,
             name=theme.plain(name),
-            legendgroup=name,
-            mode="markers",
+            legendgroup=theme.plain(name),
+            mode="markers+text" if named else "markers",
+            text=[theme.plain(p.name) for p in points] if named else None,
+            textposition="top center",
+            textfont={"size": 12},
+            cliponaxis=not named,
             marker={
                 "symbol": symbol,
                 "size": size or (9 if opacity == 1 else 7),
