@@ -145,7 +145,7 @@ def frontier_text(found: Frontier) -> str:
 def _policies(found: Frontier, keys: dict[str, str]) -> str:
     """The policy as it stands, the frontier, and the one that the verdict names."""
     from toolkit.evaluate.format import count
-    from toolkit.evaluate.tradeoffs.result import HEAD, cells
+    from toolkit.evaluate.tradeoffs.rows import HEAD, cells
 
     shown = list(found.frontier)
     if len(shown) > MOST_ROWS:
@@ -225,7 +225,7 @@ def _beside(found: Frontier) -> str:
 
 
 def _worth(found: Frontier, keys: dict[str, str]) -> str:
-    from toolkit.evaluate.tradeoffs.result import HEAD, cells
+    from toolkit.evaluate.tradeoffs.rows import HEAD, cells
 
     if len(found.worth) < 2:
         return ""

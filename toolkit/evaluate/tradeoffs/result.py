@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluate import as_json
 from toolkit.evaluate.baselines import Baseline, Baselines
 from toolkit.evaluate.curves.hull import hull_value
 from toolkit.evaluate.format import (
     count,
     html_list,
     html_table,
-    percent_interval,
-    quality_interval,
-    seconds_interval,
-    usd_interval,
 )
 from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.tradeoffs.area import Areas
+from toolkit.evaluate.tradeoffs.beside import Vertex
+from toolkit.evaluate.tradeoffs.pair import Pair
 from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point, judged
+from toolkit.evaluate.tradeoffs.rows import HEAD, SHOWN, cells
 from toolkit.evaluate.tradeoffs.words import verdict
 from toolkit.evaluate.tradeoffs.worth import Worth, worths
 from toolkit.policy.model import Goals
@@ -37,51 +35,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from toolkit.logs.gaps import Kind
-
-
-@dataclass(frozen=True)
-class Vertex:
-    """A single model on the hull of single models: two neighbours can be mixed at random."""
-
-    model: str
-    """name in the log"""
-    cost_usd_per_1k: float
-    quality: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "models": [self.model],
-            "cost_usd_per_1k": self.cost_usd_per_1k,
-            "quality": self.quality,
-        }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """How much of the way from a weak to a strong model the policies go, and at which share."""
-
-    weak: str
-    strong: str
-    """names in the log"""
-    apgr: float
-    cpt20: float
-    cpt50: float
-    cpt80: float
-    weak_quality: float
-    strong_quality: float
-    pgr: tuple[float, ...]
-    """of each point, the share of the gap that it recovers"""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values; shares are 0..1."""
-        numbers = ("apgr", "cpt20", "cpt50", "cpt80", "weak_quality", "strong_quality")
-        return {
-            "weak": self.weak,
-            "strong": self.strong,
-            **{name: as_json.plain(getattr(self, name)) for name in numbers},
-            "pgr": [as_json.plain(value) for value in self.pgr],
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +118,7 @@ class Frontier:
     @property
     def further(self) -> tuple[str, ...]:
         """What `cells` tells of the axes beyond HEAD."""
-        return tuple(WORDS[axis][0] for axis in self.axes if axis not in _SHOWN)
+        return tuple(WORDS[axis][0] for axis in self.axes if axis not in SHOWN)
 
     @property
     def verdict(self) -> str:
@@ -273,34 +226,6 @@ class Frontier:
             f"{count(self.n)} requests" + (" (simulated data)" if self.simulated else ""),
         )
         return f"<div>{html_list([self.verdict])}{table}{html_list(self.assumptions)}</div>"
-
-
-HEAD = ("cost per 1k [95 %]", "quality", "p95 latency", "errors", "goals")
-"""What is shown of every policy."""
-_SHOWN = ("cost_usd_per_1k", "quality", "latency_p95_s", "error_rate")
-
-
-def cells(point: Point, axes: Sequence[str] = ()) -> tuple[str, ...]:
-    """A policy as people read it: the columns of HEAD, then those of the axes not among them."""
-    more = [WORDS[axis][1](getattr(point, axis)) for axis in axes if axis not in _SHOWN]
-    return (
-        usd_interval(point.cost_usd_per_1k),
-        quality_interval(point.quality),
-        seconds_interval(point.latency_p95_s),
-        percent_interval(point.error_rate),
-        goals_met(point),
-        *more,
-    )
-
-
-def goals_met(point: Point) -> str:
-    """``met``, ``misses cost per 1k, quality``, each perhaps ``probably``, or ``unknown``."""
-    if point.meets is None:
-        return "unknown" if point.goals else "–"
-    if point.meets:
-        return "met" if point.certain else "probably met"
-    missed = ", ".join(goal.label for goal in point.goals if goal.met is False)
-    return f"misses {missed}" if point.certain else f"probably misses {missed}"
 
 
 def _named(point: Point) -> dict[str, Any]:
