@@ -371,6 +371,13 @@ def test_several_policies_are_taken_as_they_are(three):
         frontier(alone("a", "z"), three)
 
 
+def test_a_policy_of_models_that_no_log_has_cannot_be_judged(three):
+    """Models for live calls only have no outcomes here."""
+    live = chain("z").with_value("models.z.litellm", "openai/z")
+    with pytest.raises(DataError, match="no model of the policy is in the log; got 'z'"):
+        frontier(live, three)
+
+
 def test_progress_is_told_and_can_stop_it(three):
     """Every policy and every single model is a step."""
     told = []

@@ -57,6 +57,7 @@ def frontier(
         DataError: An axis, a model of the pair or a row that there is not.
     """
     tried = _tried(policy, vary)
+    used = _used((one.policy for one in tried), dataset.models)
     wanted = axes_of(axes)
     arrivals = traffic(scenario, dataset, seed)
     part = _part(dataset, rows)[arrivals.row]
@@ -83,7 +84,6 @@ def frontier(
     singles = tuple(
         _points([Variant({}, Policy.single(m)) for m in models], models, alone, base.goals)
     )
-    used = _used((one.policy for one in tried), models)
     mine = [models.index(name) for name in used]
     drawn = arrivals.dataset
     own = one_calls(drawn, used, part, singles=False)
@@ -150,7 +150,11 @@ def _part(dataset: Dataset, rows: NDArray[np.intp] | None) -> NDArray[np.bool_]:
 
 def _used(policies: Iterable[Policy], models: Sequence[str]) -> tuple[str, ...]:
     names = dict.fromkeys(one.log_name(name) for one in policies for name in one.models)
-    return tuple(name for name in names if name in models)
+    used = tuple(name for name in names if name in models)
+    if not used:
+        got, allowed = ", ".join(map(repr, names)), ", ".join(map(repr, models))
+        raise DataError(f"no model of the policy is in the log; got {got}; allowed: {allowed}")
+    return used
 
 
 def _points(

@@ -53,13 +53,14 @@ def _at(point: Point) -> str:
 
 
 def _name(point: Point) -> str:
-    return f"{point.name} as it stands" if point.index == 0 else point.name
+    """A policy that is varied stands as it is at first; several that were given have names."""
+    return f"{point.name} as it stands" if point.index == 0 and point.values else point.name
 
 
 def _without_goals(f: Frontier) -> str:
     now = f.points[0]
     ends = [f.points[i] for i in (f.hull[0], f.hull[-1])] if f.hull else []
-    text = f"{now.name} as it stands {_at(now)}; no goals say whether that is good enough."
+    text = f"{_name(now)} {_at(now)}; no goals say whether that is good enough."
     if len(f.points) > 1 and ends:
         text += f" {count(len(f.points))} policies reach from {_short(ends[0])}"
         text += f" to {_short(ends[1])}." if ends[1] is not ends[0] else "."
