@@ -210,6 +210,14 @@ class TestEstimate:
         assert (fold == fold[10 * user]).all()
         assert len(np.unique(fold)) == 5
 
+    def test_two_users_are_in_two_folds(self, world):
+        """However their names hash: else nobody would be left to learn from."""
+        for other in range(8):
+            user = ["one", f"other {other}"] * 1_000
+            found = estimate(POLICY, having(world, user=user))
+            assert not math.isnan(found.best["quality"].value)
+            assert found.clustered_by == "user"
+
     def test_predictions_equal_ridge_regressions_of_sklearn(self, world):
         """The common slopes, then what sets a model apart, each fitted the usual way."""
         from sklearn.linear_model import Ridge

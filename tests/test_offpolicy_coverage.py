@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,16 @@ def test_doubly_robust_is_unbiased_and_nearer_than_weighing(found):
     assert (np.abs(error.mean(axis=0)) < 3 * noise).all()
     weighed = found["ips"][..., 0] - true
     assert (np.abs(error).mean(axis=0) < np.abs(weighed).mean(axis=0)).all()
+
+
+def test_grades_that_are_missing_for_answers_alone_bias_nothing():
+    """Failures are always known to be 0; the graded answers stand for the others, in every step."""
+    true, error = truth()[0], []
+    for seed in range(40):
+        log = simulated(seed)
+        blank = (np.random.default_rng(seed).random(log.quality.shape) < 0.6) & (log.error == 0)
+        log = dataclasses.replace(log, quality=np.where(blank, np.nan, log.quality))
+        evidence = gather(read_log(log, seed=seed), POLICY)
+        found = evidence.estimated(0, np.arange(REQUESTS))["dr"][0]
+        error.append(found.value - true)
+    assert abs(np.mean(error)) < 2.5 * np.std(error) / np.sqrt(len(error))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolkit.cli.app import DatasetArg, JsonArg, PolicyArg, SeedArg, app, show
+from toolkit.cli.progress import progress_bar
 from toolkit.cli.text import WIDTH, blocks, clean, notes, table, title
 from toolkit.errors import DetourError
 
@@ -47,14 +48,16 @@ def estimate_command(
     one, data = load_policy(policy), load_dataset(dataset)
     serving = None if logged_by is None else load_policy(logged_by)
     other = None if against is None else load_policy(against)
-    found = estimate(
-        one,
-        data,
-        logged_by=serving,
-        where_supported=where_supported,
-        extrapolate=extrapolate,
-        seed=seed,
-    )
+    with progress_bar("policies") as progress:
+        found = estimate(
+            one,
+            data,
+            logged_by=serving,
+            where_supported=where_supported,
+            extrapolate=extrapolate,
+            seed=seed,
+            progress=progress,
+        )
     made, text = found.to_dict(), estimate_text(found)
     if other is not None:
         gap = estimate_difference(

@@ -38,6 +38,8 @@ class Correction:
     """(n,) chance to come to that step and ask the logged model, over its propensity"""
     error: Floats
     """(n, 4) what the call earned minus what was predicted; NaN: not measured"""
+    failed: NDArray[np.bool_]
+    """(n,) the logged call gave no answer that this step would have taken"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +96,9 @@ def episodes(target: Target, action: NDArray[np.intp], logged: Floats, known: Ou
             if started.any():
                 visits = chance * reach * (step.able & started)
                 later[:, step.column] += visits
-                rests.append(
-                    Correction(np.where(follows, visits, 0.0) / logged, step.earned - step.value)
-                )
+                weight = np.where(follows, visits, 0.0) / logged
+                failing = np.asarray(step.actual[:, AGAIN:].any(axis=1))
+                rests.append(Correction(weight, step.earned - step.value, failing))
             reach = np.where(step.able, reach * step.onward, reach)
             started |= step.able
         silent += chance * ~started
@@ -164,10 +166,20 @@ def _steps(target: Target, chain: int, action: NDArray[np.intp], known: Outcomes
 
 
 def _expected(one: Call, column: int, known: Outcomes) -> Floats:
-    """(n, 7) what the outcome models expect of a try; a model that is live only is like others."""
-    expected = known.predict(one.actual, column)
-    expected[:, [0, *range(AGAIN, 7)]] = expected[:, [0, *range(AGAIN, 7)]].clip(0, 1)
-    return expected.clip(0)
+    """(n, 7) what the outcome models expect of a try; a model that is live only is like others.
+
+    Quality is that of an answer times the chance of one: failures count as 0 whether or not
+    answers were graded, and would pull down the mean where few were.
+    """
+    actual = one.actual.copy()
+    actual[actual[:, AGAIN:].any(axis=1), 0] = np.nan
+    expected = known.predict(actual, column).clip(0)
+    expected[:, AGAIN:] = expected[:, AGAIN:].clip(None, 1)
+    if not np.isnan(one.actual[:, 0]).all():
+        answered = (1 - expected[:, AGAIN:].sum(axis=1)).clip(0)
+        # Without any answer there is no mean of their quality, and nothing to multiply.
+        expected[:, 0] = np.nan_to_num(expected[:, 0]).clip(0, 1) * answered
+    return expected
 
 
 def _value(call: Floats, after: Floats, end: Floats, again: Floats, wait_s: float) -> Floats:

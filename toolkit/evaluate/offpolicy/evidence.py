@@ -50,6 +50,8 @@ class Log:
     cluster: NDArray[np.intp] | None
     """(n,) user or session of each request, where a column says so"""
     clustered_by: str | None
+    sticky: tuple[str, ...]
+    """other columns by which the policy that served the log kept its splits sticky"""
 
 
 def read_log(
@@ -64,6 +66,9 @@ def read_log(
     action = logged_actions(dataset)
     known = design(dataset, folds, seed)
     together = clusters(dataset)
+    column = None if together is None else together.column
+    routes = logged_by.routes if logged_by else ()
+    sticky = {route.sticky_by for route in routes if route.split and route.sticky_by} - {column}
     return Log(
         dataset=dataset,
         action=action,
@@ -71,7 +76,8 @@ def read_log(
         propensities=propensities(dataset, action, known, logged_by),
         outcomes=Outcomes(known, action, dataset.n_models),
         cluster=None if together is None else together.code,
-        clustered_by=None if together is None else together.column,
+        clustered_by=column,
+        sticky=tuple(sorted(filter(None, sticky))),
     )
 
 
@@ -90,16 +96,19 @@ class Evidence:
         Within the answers of a model, and within its failures, those that were measured stand for
         the others.
         """
-        weight = self.episodes.target / self.log.propensities.logged
-        if metric is None:
-            return weight
-        measured = ~np.isnan(self.episodes.reward[:, metric])
-        kind = 2 * self.log.action + self.episodes.failed
-        asked = self.episodes.target > 0
-        kinds = 2 * self.log.dataset.n_models
-        of, known = (np.bincount(kind[some], minlength=kinds) for some in (asked, asked & measured))
-        one_in = of / np.maximum(known, 1)
-        return np.where(measured & asked, weight * one_in[kind], 0.0)
+        e = self.episodes
+        weight = e.target / self.log.propensities.logged
+        return weight if metric is None else self._measured(weight, e.reward[:, metric], e.failed)
+
+    def _measured(self, weight: Floats, values: Floats, failed: NDArray[np.bool_]) -> Floats:
+        """(n,) weights of the requests whose ``values`` are known, raised for those that are not.
+
+        ``failed`` (n,) tells failures from answers.
+        """
+        known, asked = ~np.isnan(values), weight > 0
+        kind, kinds = 2 * self.log.action + failed, 2 * self.log.dataset.n_models
+        of, told = (np.bincount(kind[some], minlength=kinds) for some in (asked, asked & known))
+        return np.where(known & asked, weight * (of / np.maximum(told, 1))[kind], 0.0)
 
     def undefined(self, rows: NDArray[np.intp]) -> Mapping[str, tuple[str, ...]]:
         """Each metric that cannot be estimated, and the models that lack it."""
@@ -161,8 +170,9 @@ class Evidence:
         """(rows,) what the logged calls of later steps correct."""
         total = np.zeros(len(rows))
         for rest in self.episodes.rests:
-            weight, error = rest.weight[rows], rest.error[rows, metric]
-            total += np.where((weight <= tau) & ~np.isnan(error), weight * error, 0.0)
+            weight = self._measured(rest.weight, rest.error[:, metric], rest.failed)[rows]
+            told = (weight > 0) & (rest.weight[rows] <= tau)
+            total += np.where(told, weight * rest.error[rows, metric], 0.0)
         return total
 
 

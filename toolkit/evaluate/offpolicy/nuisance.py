@@ -68,15 +68,18 @@ def design(dataset: Dataset, folds: int = FOLDS, seed: int = 0) -> Design:
 
 
 def _folds(dataset: Dataset, folds: int, seed: int) -> NDArray[np.intp]:
-    """By a hash of the request's id, or of the first of those that it belongs to."""
+    """In the order of a hash of the ids, dealt out evenly; those that belong together as one."""
     ids = text_keys(dataset.requests[REQUEST_ID])
     together = clusters(dataset)
+    code = np.arange(len(ids))
     if together is not None:
-        _, first = np.unique(together.code, return_index=True)
-        ids = ids[first][together.code]
+        _, first, code = np.unique(together.code, return_index=True, return_inverse=True)
+        ids = ids[first]
     mark = text_keys(pa.array(["folds"]))[0]
     u = uniforms(np.full(len(ids), seed, np.uint64), ids, mark, Purpose.SPLIT)
-    return np.asarray((u * folds).astype(np.intp))
+    rank = np.empty(len(ids), np.intp)
+    rank[np.argsort(u, kind="stable")] = np.arange(len(ids))
+    return np.asarray((rank % folds)[code])
 
 
 def _features(name: str, column: pa.ChunkedArray) -> dict[str, Floats]:

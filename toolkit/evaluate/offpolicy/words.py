@@ -154,6 +154,12 @@ def assumptions(
             "Intervals are 95 %: from the spread of what each request adds to the estimate, over"
             f" {unit}, by Student's t; Wilson's where few are on one side of a share."
         )
+        if log.sticky:
+            lines.append(
+                f"The policy that served the log kept splits sticky by {_several([*log.sticky])}:"
+                " requests that went one way together tell less than their number, so that the"
+                " intervals are too narrow."
+            )
     if share := log.dataset.estimated_share:
         lines.append(f"The cost of {percent(share)} of the outcomes is estimated from list prices.")
     return tuple(lines)
