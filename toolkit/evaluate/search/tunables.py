@@ -80,7 +80,7 @@ def tunables(policy: Policy, dataset: Dataset) -> tuple[Tunable, ...]:
 
 
 def suggested(policy: Policy, dataset: Dataset) -> tuple[Vary, ...]:
-    """One or two places, 60 to 120 policies in all, that show best what quality costs.
+    """One to three places, about a hundred policies in all, that show best what quality costs.
 
     Found by trying each place alone on some of the requests. Empty where nothing moves anything.
     """
