@@ -64,7 +64,7 @@ def test_python_snippets_of_the_readme_run(reader):
 
 
 def test_readme_shows_only_kinds_of_blocks_that_are_checked():
-    """No snippet escapes: `console` shows make targets, `yaml` is a policy, `yml` a part of a file."""
+    """No snippet escapes: `console` is a make target, `yaml` a policy, `yml` a part of a file."""
     kinds = {"sh", "text", "python", "console", "yaml", "yml"}
     assert {language for language, _ in BLOCKS} <= kinds
 
