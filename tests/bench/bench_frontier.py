@@ -65,6 +65,9 @@ def resampled(table: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Print seconds per sweep, milliseconds per policy, and how often faster than pandas."""
+    if not FILE.is_file():
+        print(f"BFCL is not there: {FILE}")
+        return
     long, tokens, dataset = log()
     base, many = policy(WEAK, STRONG), grid(1000)
     frontier(base, dataset, many[:1])  # compile once
