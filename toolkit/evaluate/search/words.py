@@ -56,19 +56,25 @@ def _held(found: Search) -> str:
     first = found.candidates[0]
     judged = goals.verdict(first.goals_held_out)
     text = f"Its goals on the held-out requests: {judged[0].lower()}{judged[1:]}"
-    others = [one for one in found.candidates[1:] if one.holds]
-    if not first.holds and others:
-        one = others[0]
+    one = _holding(found)
+    if one is not None:
         text += f" {one.policy.policy}, at {_numbers(one)}, meets them on both halves."
     return text
+
+
+def _holding(found: Search) -> Candidate | None:
+    """The first that meets the goals on both halves, where the first of all does not."""
+    if found.candidates[0].holds:
+        return None
+    return next((one for one in found.candidates[1:] if one.holds), None)
 
 
 def _best(found: Search) -> str:
     """The best candidate, chosen where it was tuned, against the single model held out."""
     best = max(found.candidates, key=lambda one: one.tuned.quality.value)
     text = best.against_single.verdict
-    if best is found.candidates[0]:
-        return text
+    if best in (found.candidates[0], _holding(found)):
+        return text  # its numbers are told already
     return f"{best.policy.policy} costs {_numbers(best)}. {text}"
 
 
