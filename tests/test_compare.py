@@ -134,6 +134,14 @@ def test_two_gains_do_not_make_a_difference():
     assert compare(A, B, log(quality)).quality.distinguishable
 
 
+def test_three_of_three_is_what_coins_do():
+    """However large and alike, so few gains are no proof; enough of them are."""
+    three = compare(A, B, log([[0.0, 1.0]] * 3, [[0.001, 0.002]]))
+    assert not any(getattr(three, name).distinguishable for name in METRICS)
+    assert "about 8 would decide on cost, 8 on quality" in three.verdict
+    assert compare(A, B, log([[0.0, 1.0]] * 8, [[0.001, 0.002]])).quality.distinguishable
+
+
 SEEDS = 200
 
 
@@ -227,14 +235,14 @@ def test_a_difference_is_judged_with_the_others():
 
 def test_as_many_requests_as_needed_decide_in_four_of_five_cases():
     """The number stated has the power that it promises."""
-    d = Estimate(0.1, -0.1, 0.3, 100)
+    d = Difference(0.1, -0.1, 0.3, 100, changed=90)
     n = needed(d, 100, 0.05)
     assert n == pytest.approx(100 * ((1.96 + 0.8416) / 0.98) ** 2, rel=1e-3)
     spread = 0.2 / 1.96 * math.sqrt(100)
     rng = np.random.default_rng(4)
     z = rng.normal(0.1, spread / math.sqrt(n), 4000) / (spread / math.sqrt(n))
     assert np.mean(z > 1.96) == pytest.approx(0.8, abs=0.02)
-    assert math.isnan(needed(Estimate(0.0, -1, 1, 9), 9))
+    assert math.isnan(needed(Difference(0.0, -1, 1, 9), 9))
 
 
 @pytest.mark.parametrize(
@@ -271,14 +279,12 @@ def test_slices_find_where_the_change_is():
         mine = frame[[t == part.name for t in topics]]
         assert part.requests == part.quality.n == len(mine)
         assert part.quality.value == pytest.approx(mine.mean())
-    assert parts.verdict.startswith(
-        "By category, b is, of 3 groups, cheaper in 3 (most in code, by"
-    )
+    assert parts.verdict.startswith("By category, b is, of 3 groups, cheaper in 3 (most in ")
     assert "worse in 1 (code, by" in parts.verdict
     assert "better in 1 (math, by" in parts.verdict
     assert len(parts.to_pandas()) == 12
     json.dumps(found.to_dict(), allow_nan=False)
-    assert "most in code" in found._repr_html_()
+    assert "cheaper in 3 (most in" in found._repr_html_()
 
 
 def test_slices_of_equals_find_hardly_anything():

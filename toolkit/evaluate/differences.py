@@ -141,15 +141,16 @@ def together(found: Mapping[str, Difference], requests: int) -> dict[str, Differ
     A metric that is the same on every request is no chance to be wrong, and does not count.
     """
     adjusted = holm([d.p if d.changed else math.nan for d in found.values()])
-    family = int(np.count_nonzero(~np.isnan(adjusted)))
-    return {
-        name: replace(
-            d,
-            p_adjusted=float(p),
-            needed=math.nan if p < d.level else needed(d, requests, d.level / max(family, 1)),
-        )
-        for (name, d), p in zip(found.items(), adjusted, strict=True)
-    }
+    family = max(int(np.count_nonzero(~np.isnan(adjusted))), 1)
+    judged = {}
+    for (name, d), p in zip(found.items(), adjusted, strict=True):
+        more = math.nan
+        if d.changed and not p < d.level:
+            level = d.level / family
+            more = needed(d, requests, level)
+            more = max(more, requests * _coins(level) / d.changed)  # NaN stays NaN
+        judged[name] = replace(d, p_adjusted=float(p), needed=more)
+    return judged
 
 
 def needed(d: Estimate, requests: int, level: float = LEVEL) -> float:
@@ -160,12 +161,15 @@ def needed(d: Estimate, requests: int, level: float = LEVEL) -> float:
     """
     if not d.value or not math.isfinite(d.low + d.high):
         return math.nan
-    reach = d.value - d.low if d.value > 0 else d.high - d.value
-    if reach <= 0:
-        return math.nan
+    reach = max(d.value - d.low if d.value > 0 else d.high - d.value, 0.0)
     normal = NormalDist()
     wanted = normal.inv_cdf(1 - level / 2) + normal.inv_cdf(POWER)
     return requests * max(1.0, (wanted * reach / (Z * abs(d.value))) ** 2)
+
+
+def _coins(level: float) -> float:
+    """How many coins have to fall on one side to be convincing at ``level``."""
+    return 1 - math.log2(level)
 
 
 def _difference(
@@ -178,17 +182,16 @@ def _difference(
     low, high = estimate.low, estimate.high
     of_known = None if cluster is None else cluster[known]
     apart = int(np.count_nonzero(differs))
-    if len(gain):
-        units = apart if of_known is None else len(np.unique(of_known[differs]))
-        # Gains and losses together; the sum over a cluster is no longer one or the other.
-        if fraction and units < (2 * FEW if of_known is None else FEW):
-            free = len(gain) if of_known is None else worth(gain, of_known)
-            low, high = _few(gain, free)
+    units = apart if of_known is None else len(np.unique(of_known[differs]))
+    # Gains and losses together; the sum over a cluster is no longer one or the other.
+    if fraction and len(gain) and units < (2 * FEW if of_known is None else FEW):
+        low, high = _few(gain, len(gain) if of_known is None else worth(gain, of_known))
     if fraction:
         low, high = max(low, -1.0), min(high, 1.0)
     mean_a, mean_b = (float(side.mean()) if len(gain) else math.nan for side in (a, b))
     d = Difference(estimate.value, low, high, estimate.n, estimate.share, mean_a, mean_b, apart)
-    return replace(d, p=p_value(d))
+    # So many coins fall on one side with at least this chance, whatever the interval says.
+    return replace(d, p=max(p_value(d), 2.0 ** (1 - max(units, 1))))
 
 
 def _few(gain: Floats, n: float) -> tuple[float, float]:

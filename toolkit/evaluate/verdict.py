@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from toolkit.evaluate.format import (
+    UNDEFINED,
     count,
     number,
     percent,
@@ -39,6 +40,8 @@ class Measure(NamedTuple):
 
 
 def _usd_per_1k(e: Estimate, sign: bool) -> str:
+    if math.isnan(e.value):
+        return UNDEFINED
     value, space, bounds = usd_interval(e, sign).partition(" ")
     return f"{value} per 1k{space}{bounds}"
 
