@@ -198,8 +198,8 @@ def _about(found: OffPolicy) -> list[str]:
     elif not found.extrapolated and (few := [s for s in found.overlap if not s.supported]):
         share = sum(s.lacking_share * s.requests for s in few) / max(found.requests, 1)
         lines.append(
-            f"In {count(len(few))} slice{'s' * (len(few) > 1)} the log hardly overlaps with the policy; as this concerns"
-            f" {percent(share)} of its calls they are counted all the same."
+            f"In {count(len(few))} slice{'s' * (len(few) > 1)} the log hardly overlaps with the"
+            f" policy; as this concerns {percent(share)} of its calls, it is counted all the same."
         )
     w = found.weights
     ratio = w.mean.value / w.expected if w.expected > 0 else math.nan
