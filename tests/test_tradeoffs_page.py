@@ -173,6 +173,7 @@ def test_the_sliders_say_what_is_good_enough_until_they_become_the_goals(home): 
     assert limit >= values[-1]
     assert f"None of {len(found.points)} policies** fits" in said(app)
     assert f"None of {len(found.points)} policies meets all goals" in said(app)
+    assert f"goal ≥ {number(limit)}: " in said(app)  # the tiles follow, too
     app.slider(key="good-quality").set_value(app.slider(key="good-quality").min).run()
     assert "quality" not in json.loads(app.query_params["good"])
     assert app.slider(key="good-quality").label == "Quality: any"

@@ -98,10 +98,11 @@ def test_a_long_sweep_can_be_stopped(page, server):  # noqa: F811
 
 
 def test_the_report_is_one_file(page, server):  # noqa: F811
-    """It is made when it is asked for, and holds the answer."""
-    open_page(page, address(server, vary=STEPS, good='{"quality":0.6}'))
+    """It is made when it is asked for, and holds the answer and the policy that is opened."""
+    open_page(page, address(server, vary=STEPS, good='{"quality":0.6}', point="1"))
     with page.expect_download() as found:
         page.get_by_role("button", name="One-page report").click()
     assert found.value.suggested_filename == "detour-tiered-shop.html"
     text = found.value.path().read_text("utf-8")
     assert QUESTION in text
+    assert "timeout_s: 0.3" in text

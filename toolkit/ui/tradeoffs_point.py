@@ -37,7 +37,7 @@ def opened(swept: Swept) -> None:
 
 
 def _title(swept: Swept) -> str:
-    if swept.is_chosen:
+    if swept.chosen is not None:
         return "The policy that you opened"
     if swept.frontier.best is not None:
         return "The cheapest that is good enough"
@@ -124,13 +124,10 @@ def _buttons(swept: Swept) -> None:
 
 
 def _report(swept: Swept) -> str:
-    against = swept.against
-    return report(
-        swept.frontier,
-        comparison=against.comparison if swept.opened.index else None,
-        summary=against.summary,
-        point=swept.opened.index,
-    )
+    """Of the slice, where there is one; the comparison is over all requests, and stays out then."""
+    compared = swept.opened.index and not swept.choice.column
+    comparison = swept.against.comparison if compared else None
+    return report(swept.frontier, comparison, point=swept.opened.index)
 
 
 def _beside(swept: Swept, step: int) -> int | None:

@@ -51,6 +51,8 @@ class Swept:
     view: View
     choice: Choice
     frontier: Frontier
+    chosen: int | None = None
+    """index of the point that the reader opened"""
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -60,21 +62,9 @@ class Swept:
     @property
     def opened(self) -> Point:
         """The point that the reader looks at: the chosen one, else what comes closest to good."""
-        chosen = self._chosen
-        if chosen is not None:
-            return self.points[chosen]
+        if self.chosen is not None:
+            return self.points[self.chosen]
         return self.frontier.best or (self.frontier.closest if self.has_goals else self.points[0])
-
-    @property
-    def is_chosen(self) -> bool:
-        """The reader chose a point."""
-        return self._chosen is not None
-
-    @property
-    def _chosen(self) -> int | None:
-        chosen = st.session_state.get(OPENED)
-        known = isinstance(chosen, int) and 0 <= chosen < len(self.points)
-        return chosen if known else None
 
     @property
     def has_goals(self) -> bool:
@@ -83,12 +73,18 @@ class Swept:
 
     @cached_property
     def against(self) -> View:
-        """The opened policy beside the one that is there; the latter beside its own baseline."""
+        """The opened policy beside the one that is there; the latter beside its own baseline.
+
+        Both are held against what is good enough on this page.
+        """
+        policy, goals = self.opened.policy, self.frontier.goals
+        if goals != policy.goals:
+            policy = policy.with_value("goals", goals.to_data())
         if not self.opened.index:
-            return self.view
+            return replace(self.view, policy=policy)
         return replace(
             self.view,
-            policy=self.opened.policy.with_value("policy", THIS),
+            policy=policy.with_value("policy", THIS),
             is_draft=False,
             baseline=self.view.policy,
             baseline_name=self.view.name,
@@ -158,22 +154,23 @@ def sweep(view: View, choice: Choice, goals: Goals) -> Swept:
     if found is None:
         st.info("The sweep was stopped. Nothing was changed.", icon=":material/stop_circle:")
         _stop()
-    swept = Swept(view, choice, found.with_goals(goals))
-    _begin(swept)
-    return swept
+    return Swept(view, choice, found.with_goals(goals), _chosen(view, choice, len(found.points)))
 
 
-def _begin(swept: Swept) -> None:
-    """Which point is opened: an index says nothing about another sweep."""
-    of = (swept.view.policy.digest, swept.view.dataset.digest, swept.choice.vary)
+def _chosen(view: View, choice: Choice, points: int) -> int | None:
+    """Which of the points is opened: an index says nothing about another sweep."""
+    of = (view.policy.digest, view.dataset.digest, choice.vary)
     if _OF not in st.session_state:
         wanted = st.query_params.get(OPENED, "")
         st.session_state[OPENED] = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else None
     elif st.session_state[_OF] != of:
         st.session_state[OPENED] = None
     st.session_state[_OF] = of
-    chosen = st.session_state[OPENED]
+    chosen: int | None = st.session_state[OPENED]
+    if chosen is not None and chosen >= points:
+        chosen = None
     write_link({} if chosen is None else {OPENED: str(chosen)}, {OPENED})
+    return chosen
 
 
 def _stop() -> NoReturn:
