@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +12,9 @@ import streamlit as st
 
 from toolkit.errors import DetourError, PolicyError
 from toolkit.evaluate.format import count
+from toolkit.evaluate.goals import judge_all
 from toolkit.evaluate.groups import groups
+from toolkit.evaluate.summary import ESTIMATES, Summary
 from toolkit.evaluate.tradeoffs.frontier import Frontier, frontier
 from toolkit.policy.model import Goals, Policy
 from toolkit.ui import desk, loaders
@@ -42,6 +44,20 @@ THIS = "This policy"
 def policies(n: int) -> str:
     """``125 policies``."""
     return f"{count(n)} {'policy' if n == 1 else 'policies'}"
+
+
+@dataclass(frozen=True)
+class _Held(View):
+    """A policy held against other goals than its own; nothing is replayed for that."""
+
+    goals: Goals
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Its numbers."""
+        found = loaders.summary(self.replay)
+        named = {name: getattr(found, name) for name in ESTIMATES}
+        return replace(found, goals=judge_all(self.goals, named))
 
 
 @dataclass(frozen=True)
@@ -77,18 +93,15 @@ class Swept:
 
         Both are held against what is good enough on this page.
         """
-        policy, goals = self.opened.policy, self.frontier.goals
-        if goals != policy.goals:
-            policy = policy.with_value("goals", goals.to_data())
-        if not self.opened.index:
-            return replace(self.view, policy=policy)
-        return replace(
-            self.view,
-            policy=policy.with_value("policy", THIS),
-            is_draft=False,
-            baseline=self.view.policy,
-            baseline_name=self.view.name,
-        )
+        here = {field.name: getattr(self.view, field.name) for field in fields(View)}
+        if self.opened.index:
+            here |= {
+                "policy": self.opened.policy.with_value("policy", THIS),
+                "is_draft": False,
+                "baseline": self.view.policy,
+                "baseline_name": self.view.name,
+            }
+        return _Held(**here, goals=self.frontier.goals)
 
     def words(self, point: Point) -> str:
         """What is different from the policy that is there, as people read it."""
