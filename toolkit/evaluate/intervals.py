@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from toolkit.evaluate import design
 from toolkit.evaluate.clusters import clusters
-from toolkit.evaluate.design import expansion, freedom, worth
+from toolkit.evaluate.design import ALIKE, expansion, freedom, worth
 from toolkit.logs.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ class Bootstrap:
     each is its own."""
     clustered_by: str | None = None
     """the column that says which requests belong together"""
+    alike: float | None = None
+    """How alike those of a cluster are taken to be where too few events happened to tell; None:
+    wholly, as what repeats one row is."""
 
     @property
     def drawn(self) -> int:
@@ -166,7 +169,10 @@ def bootstrap_of(
         return bootstrap(dataset.n_requests, resamples, seed)
     units = bootstrap(n, resamples, seed)
     by = None if found is None else found.column
-    return Bootstrap(units.unit[row], units.weights, row, by)
+    # What repeats one row of a log ends alike; what one user asks need not.
+    return Bootstrap(
+        units.unit[row], units.weights, row, by, None if repeats is not None else ALIKE
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +242,8 @@ class Rows:
         if self.boot.row is not None:
             for j in np.flatnonzero((few < FEW) & (free > 0)):
                 mine = np.flatnonzero((self.code == j) & ~np.isnan(metric.values))
-                free[j] = worth(metric.values[mine], self.boot.row[self.request[mine]])
+                row = self.boot.row[self.request[mine]]
+                free[j] = worth(metric.values[mine], row, self.boot.alike)
         return free, few
 
 
