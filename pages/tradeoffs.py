@@ -19,8 +19,8 @@ swept = sweep(view, choose(view), tried(view))
 with answer:
     parts.verdict(swept)
 
-parts.alone(view)
 parts.overview(swept)
+parts.alone(view)
 opened(swept)
 gains(swept)
 parts.worth(swept)
