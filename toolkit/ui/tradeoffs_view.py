@@ -118,7 +118,7 @@ class Swept:
         for point in sorted(self.points[1:], key=lambda point: -len(point.name)):
             if point.name in text:
                 text = text.replace(point.name, self.words(point))
-        return text.replace("`search`", "the search below")
+        return text.replace("a search tunes", "the search below tunes")
 
     def place(self, path: str) -> str:
         """What a place is called."""

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 OPTIMISM = (
     "The best of many policies looks better on the requests that it was picked on than it is; "
-    "`search` tunes on one half of the requests and reports on the other."
+    "a search tunes on one half of the requests and reports on the other."
 )
 LOGGED = (
     "Each request was seen under one model only, so that every policy is judged by those requests "
-    "alone that went its way: `estimate` is made for such a log."
+    "alone that went its way: an estimate is made for such a log."
 )
 
 
@@ -125,7 +125,12 @@ def _alone(f: Frontier, best: Point | None) -> str:
     able = [p for p in f.singles if p.meets]
     if not able:
         return "None of the single models meets them." if f.singles else ""
-    cheapest = min(able, key=lambda p: p.cost_usd_per_1k.value)
+    priced = [p for p in able if p.cost_usd_per_1k.n]
+    if not priced:
+        best_known = max(able, key=lambda p: p.quality.value)
+        quality = quality_interval(best_known.quality)
+        return f"{best_known.name} alone meets them at quality {quality}, at an unknown cost."
+    cheapest = min(priced, key=lambda p: p.cost_usd_per_1k.value)
     text = f"{cheapest.name} alone {_at(cheapest)}"
     if best is None:
         return f"{text} and meets them."
@@ -165,7 +170,7 @@ def assumed(
                 "policies here begin with the same: each meets the faults where its own stand."
             )
     if any(kind != "value" for _, kind in limited(points[0].policy.goals)):
-        lines.append("Goals that are relative to a baseline are left out here; `gate` judges them.")
+        lines.append("Goals that are relative to a baseline are left out here; a gate judges them.")
     if len(points) > 1:
         lines.append(OPTIMISM)
     lines.append(
