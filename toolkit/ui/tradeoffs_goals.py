@@ -165,7 +165,7 @@ def _slider(swept: Swept, kept: _Kept, limit: Limit) -> None:
         values.append(now * limit.factor)
     step = _step(min(values), max(values))
     at_least = limit.end == "min"
-    low = round(max((math.floor(min(values) / step) - at_least) * step, 0), 9)
+    low = round(max((math.floor(min(values) / step) - at_least) * step, 0.0), 9)
     high = round((math.ceil(max(values) / step) + (not at_least)) * step, 9)
     loosest = low if at_least else high
     key = f"good-{limit.name}"
