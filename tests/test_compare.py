@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,11 @@ import pyarrow as pa
 import pytest
 
 from tests.small_logs import chain, log
+from toolkit.cli.comparison_text import comparison_text
 from toolkit.engine.replay import replay
-from toolkit.errors import DataError
+from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.compare import METRICS, compare
-from toolkit.evaluate.differences import Difference, Paired, needed, together
+from toolkit.evaluate.differences import LEVEL, Difference, Paired, needed, together
 from toolkit.evaluate.discoveries import p_value
 from toolkit.evaluate.intervals import Bootstrap, Estimate, bootstrap
 from toolkit.evaluate.verdict import about
@@ -121,6 +123,74 @@ def test_a_policy_ends_like_itself():
     found = compare(A, A, log(np.ones((30, 2))))
     assert found.identical
     assert found.verdict == "a ends like a on all of 30 requests."
+
+
+def test_the_same_outcomes_have_no_difference(two_models):
+    """Its interval is 0 alone, as a whole and in each group, whatever the model is called."""
+    alias = {"policy": "alias", "models": {"other": {"log": "a"}}, "default": "one"}
+    alias["chains"] = {"one": {"steps": [{"model": "other"}]}}
+    data = log(two_models.quality, two_models.cost_usd, category=["x"] * 300 + ["y"] * 100)
+    for b in (A, Policy.model_validate(alias)):
+        found = compare(A, b, data, by=["category"])
+        for one in (found, *found.by("category").parts):
+            for name in METRICS:
+                d = getattr(one, name)
+                assert (d.value, d.low, d.high) == (0, 0, 0)
+        assert [row[-1] for row in found.rows] == ["same"] * 4
+        assert found.footnotes == ()
+    (request,) = compare(A, A, log(np.ones((1, 1)))).rows[:1]
+    assert request[3] == "$0.00 per 1k [0.00, 0.00]"
+
+
+def test_two_models_that_are_alike_may_differ_elsewhere():
+    """Neither failed, but others may: the interval stays, and a note says what it is for."""
+    found = compare(A, B, log(np.ones((50, 2)), [[0.001, 0.002]]))
+    assert found.error_rate.low < 0 < found.error_rate.high
+    assert found.rows[3][-1] == "same"
+    (note,) = found.footnotes
+    assert note.startswith("same: on each of these requests.")
+    assert note in found._repr_html_()
+
+
+def test_an_interval_without_0_that_is_no_difference_is_marked():
+    """With the p-value that counts, and a note under the table that says why."""
+    rng = np.random.default_rng(11)
+    noise = rng.exponential(1.0, (200, 2))
+    # Moved so that its interval just leaves out 0.
+    for shift in np.arange(0.0, 0.6, 0.01):
+        quality = (rng.random((200, 2)) < 0.5).astype(float)
+        found = compare(A, B, log(quality, latency_s=noise + np.array([0.6, 0.6 + shift])))
+        d = found.latency_mean_s
+        if d.low > 0 and not d.distinguishable:
+            break
+    else:
+        pytest.fail("no such difference")
+    cell = found.rows[2][-1]
+    assert re.fullmatch(r"not surely \(p 0\.\d+\)", cell)
+    assert float(cell[14:-1]) > LEVEL
+    (note,) = (one for one in found.footnotes if one.startswith("p: "))
+    assert "with the two looked at together; below 0.025 is a difference." in note
+    assert note in found._repr_html_().replace("&#x27;", "'")
+    assert note.split(";")[0] in comparison_text(found)
+
+
+def test_names_are_not_policies(two_models):
+    """The message says what was given and what gives a policy, or a dataset."""
+    for wrong in ("tiered", None, 5):
+        with pytest.raises(PolicyError, match=f"needs a policy or a replay; got '?{wrong}'?;"):
+            compare(A, wrong, two_models)
+    with pytest.raises(DataError, match="comparison needs a dataset; got 'local'; allowed: what l"):
+        compare(A, B, "local")
+
+
+def test_one_request_is_one_request():
+    """No plural of one."""
+    text = comparison_text(compare(A, B, log([[0.0, 1.0]])))
+    assert "1 of 1 request observed under both" in text
+    assert "Quality rises on 1 request and falls on 0." in text
+    assert "1 requests" not in text
+    assert "have no interval" in text
+    assert "on the only request" in compare(A, A, log([[0.0, 1.0]])).verdict
 
 
 def test_two_gains_do_not_make_a_difference():

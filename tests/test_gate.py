@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.small_logs import chain, log
 from toolkit.engine.replay import replay
 from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.gate import gate
+from toolkit.evaluate.goals import LIMITS, WORDS, judge
 from toolkit.evaluate.intervals import Estimate, bootstrap, wilson
 from toolkit.evaluate.relative import change, ratio, ratio_of_means
-from toolkit.policy.model import Policy
+from toolkit.policy.model import Goal, Policy
 from toolkit.schema import ErrorType
 
 
@@ -92,12 +96,15 @@ def test_without_goals_there_is_nothing_to_judge_by():
 
 
 def test_relative_limits_need_a_baseline():
-    """Without a baseline they are unknown, so that the gate cannot pass."""
+    """Without a baseline they are a mistake, which names them."""
     goals = {"quality": {"min": 0.5, "min_change": -0.01}, "cost_usd_per_1k": {"max_ratio": 1.6}}
-    found = gate(chain("b", goals=goals), shop())
-    assert [goal.answer for goal in found.results] == ["yes", "unknown", "unknown"]
-    assert [row[-2] for row in found.rows] == ["yes", "needs a baseline", "needs a baseline"]
-    assert found.status == "undecided"
+    told = (
+        r"need a baseline; got none for change of quality and ratio of cost_usd_per_1k; .*--against"
+    )
+    with pytest.raises(PolicyError, match=told):
+        gate(chain("b", goals=goals), shop())
+    with pytest.raises(PolicyError, match=told):
+        gate(replay(chain("b", goals=goals), shop()))
     held = gate(chain("b", goals=goals), shop(), Policy.single("a"))
     assert [goal.answer for goal in held.results] == ["yes", "yes", "yes"]
     assert (held.status, held.against) == ("pass", "a")
@@ -138,16 +145,104 @@ def test_changes_and_ratios_agree_with_pandas():
 
 
 def test_a_policy_is_its_own_equal():
-    """Against itself nothing changes, and no limit that leaves room is missed."""
-    goals = {
-        "quality": {"min_change": -0.02},
-        "cost_usd_per_1k": {"max_ratio": 1.001},
-        "latency_p95_s": {"max_ratio": 1.3},
-        "degraded_rate": {"max_change": 0.02},
-    }
-    found = gate(chain("a", "b", goals=goals), shop(), chain("a", "b"))
-    assert [goal.value for goal in found.results] == [0, 1, 1, 0]
-    assert found.status == "pass"
+    """Against itself nothing changes, to the last digit, and even no change at all is met."""
+    none = {"min_change": 0, "max_change": 0, "max_ratio": 1}
+    data = shop()
+    for n in (400, 3, 1):
+        found = gate(
+            chain("a", "b", goals=dict.fromkeys(WORDS, none)),
+            log(data.quality[:n], data.cost_usd[:n], data.latency_s[:n], data.error[:n]),
+            chain("a", "b"),
+        )
+        for goal in found.results:
+            exactly = 1 if goal.kind == "ratio" else 0
+            assert (goal.value, goal.low, goal.high, goal.n) == (exactly,) * 3 + (n,)
+        assert found.status == "pass"
+
+
+def test_two_models_without_an_error_are_no_equals():
+    """Alike on a few requests by chance: how often they fail is not known to be the same."""
+    data = log(np.ones((40, 2)), np.full((40, 2), 0.001), np.full((40, 2), 0.5))
+    limits = {"max_change": 0.01}
+    goals = dict.fromkeys(("error_rate", "cost_usd_per_1k", "latency_p95_s"), limits)
+    found = gate(chain("b", goals=goals), data, Policy.single("a"))
+    assert [goal.answer for goal in found.results] == ["yes", "yes", "probably"]
+    assert found.results[2].name == "error_rate"
+    assert found.results[2].high > 0.01
+
+
+def test_a_name_is_not_a_policy():
+    """What is given in place of a policy or a dataset is told, with what is allowed."""
+    policy = chain("a", goals={"quality": {"min": 0.5}})
+    for wrong in ("tiered", None):
+        with pytest.raises(PolicyError, match=rf"a gate needs a policy .* got '?{wrong}'?; allow"):
+            gate(wrong, shop())
+    with pytest.raises(PolicyError, match="comparison needs a policy or a replay; got 'base'"):
+        gate(policy, shop(), "base")
+    with pytest.raises(DataError, match=r"a gate needs a dataset; got 'local'; .*load_dataset"):
+        gate(policy, "local")
+
+
+@pytest.mark.parametrize("share", [math.nan, -0.1, 1.5])
+def test_a_share_lies_between_0_and_1(share):
+    """What nobody could mean is refused, with what is allowed."""
+    with pytest.raises(DataError, match=f"most-unobserved: .* got {share:g}; allowed: 0 to 1"):
+        gate(chain("a", goals={"quality": {"min": 0.5}}), shop(), most_unobserved=share)
+
+
+def test_one_request_has_no_interval_and_says_so():
+    """A percentile of one value has none, nor has a mean; in the table, the verdict, the JSON."""
+    goals = {"latency_p95_s": {"max": 2}, "cost_usd_per_1k": {"max": 0.5}, "quality": {"min": 0.5}}
+    found = gate(chain("a", goals=goals), log(np.ones((1, 1))))
+    told = {goal.name: row[-2] for goal, row in zip(found.results, found.rows, strict=True)}
+    assert told["latency_p95_s"] == "probably (one value has no interval)"
+    assert told["cost_usd_per_1k"] == "probably not (one value has no interval)"
+    assert told["quality"] == "probably"
+    assert "wanted at most 2 s; one value has no interval)" in found.verdict
+    assert "1 requests" not in found.verdict + found.to_markdown()
+    reasons = {goal["name"]: goal["reason"] for goal in found.to_dict()["goals"]}
+    assert reasons["latency_p95_s"] == "one value has no interval"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "limit", "value", "low", "high", "measured", "wanted"),
+    [
+        ("quality", "min", 0.3054, 0.30541, 0.28, 0.33, "0.30541 [0.28000, 0.33000]", "0.3054"),
+        ("quality", "min", 0.85, 0.87, 0.8498, 0.89, "0.8700 [0.8498, 0.8900]", "0.85"),
+        ("quality", "min", 0.85, 0.87, 0.86, 0.88, "0.870 [0.860, 0.880]", "0.85"),
+        ("quality", "min", 0.5, 0.5, 0.4, 0.6, "0.500 [0.400, 0.600]", "0.5"),
+        ("error_rate", "max", 0.05, 0.0501, 0.04, 0.06, "5.01 % [4.00, 6.00]", "5.00 %"),
+        ("cost_usd_per_1k", "max", 0.5, 0.5004, 0.4, 0.6, "$0.5004 [0.4000, 0.6000]", "$0.50"),
+        ("latency_p95_s", "max", 2, 2.001, 1.5, 3, "2.001 s [1.500, 3.000]", "2 s"),
+        ("quality", "min_change", -0.01, -0.0104, -0.02, 0.0, "−1.04 points [−2.00, 0.00]", "1 p"),
+        ("cost_usd_per_1k", "max_ratio", 0.8, 0.8004, 0.7, 0.9, "0.8004 [0.7000, 0.9000]", "0.8 "),
+    ],
+)
+def test_so_many_digits_that_both_sides_of_a_limit_are_told_apart(
+    name, key, limit, value, low, high, measured, wanted
+):
+    """A value, or an end of its interval, that is not the limit does not read like it."""
+    kind = next(kind for kind, keys in LIMITS.items() if key in keys)
+    found = judge(name, Goal(**{key: limit}), Estimate(value, low, high, 900), kind)
+    assert found.measured.startswith(measured)
+    assert wanted in found.wanted
+
+
+@given(
+    st.sampled_from(["quality", "error_rate", "cost_usd_per_1k", "latency_p95_s"]),
+    st.floats(0.001, 1),
+    st.floats(-1e-4, 1e-4),
+)
+def test_what_is_read_says_whether_a_goal_is_met(name, limit, gap):
+    """The number that is shown lies on the same side of the limit that is shown as in truth."""
+    value = max(limit + gap, 0.0)
+    found = judge(name, Goal(max=limit), Estimate(value, value, value, 9))
+    if math.isclose(value, limit, rel_tol=1e-6):
+        return
+    read, most = (
+        float(re.search(r"[\d.]+", text).group()) for text in (found.measured, found.wanted)
+    )
+    assert (read <= most) == found.met
 
 
 def test_replays_may_be_given():
@@ -168,6 +263,7 @@ def test_a_baseline_of_nothing_has_no_ratio():
     goals = {"cost_usd_per_1k": {"max_ratio": 2}, "error_rate": {"max_ratio": 1}}
     found = gate(chain("b", goals=goals), data, Policy.single("a"))
     assert [goal.answer for goal in found.results] == ["unknown", "unknown"]
+    assert {goal.reason for goal in found.results} == {"no multiple of the baseline's 0"}
 
 
 def test_needed_counts_requests_of_the_log():

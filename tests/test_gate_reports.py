@@ -182,10 +182,12 @@ def test_exit_codes(folder, policy, status, exit_code):
 
 
 def test_without_the_baseline_it_asks_for_one(folder):
-    """Relative limits alone leave a gate undecided."""
-    done = run("gate", "--policy", "good", "--dataset", "mine")
-    assert done.exit_code == 3
-    assert "needs a baseline" in done.stdout
+    """A limit against a baseline that is not named is a mistake, not an answer."""
+    done = run("gate", "--policy", "good", "--dataset", "mine", "--markdown", "-")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("policy: goals: limits on a change or a ratio need a baseline;")
+    assert "--against" in done.stderr
+    assert done.stdout == ""
 
 
 def test_reports_go_to_files_or_to_standard_output(folder):
@@ -208,9 +210,17 @@ def test_reports_go_to_files_or_to_standard_output(folder):
     [
         (("--markdown", "-", "--json"), "standard output holds one thing"),
         (("--markdown", "-", "--junit", "-"), "standard output holds one thing"),
-        (("--markdown", "whole.md", "--junit", "nowhere/gate.xml"), "cannot be written"),
+        (
+            ("--markdown", "whole.md", "--junit", "nowhere/gate.xml", "--against", "base"),
+            "nowhere/gate.xml: cannot be written; got No such file or directory\n",
+        ),
+        (("--junit", "policies", "--against", "base"), "policies: cannot be written; got"),
         (("--against", "nobody"), "no such policy"),
-        (("--most-unobserved", "2"), "most-unobserved"),
+        (("--most-unobserved", "2"), "most-unobserved: must be a share of the requests; got 2;"),
+        (
+            ("--most-unobserved", "nan"),
+            "most-unobserved: must be a share of the requests; got nan;",
+        ),
     ],
 )
 def test_mistakes_end_with_2_and_leave_nothing_behind(folder, options, message):

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 def comparison_text(comparison: Comparison, examples: Sequence[Example] = ()) -> str:
     """Two policies and their paired difference, in words first; then by group and by request."""
-    from toolkit.evaluate.format import count
+    from toolkit.evaluate.format import count, counted
 
     c = comparison
-    heading = f"{c.b} against {c.a} on {c.dataset}, {count(c.paired)} of {count(c.requests)}"
+    heading = f"{c.b} against {c.a} on {c.dataset}, {count(c.paired)} of"
+    heading += f" {counted(c.requests, 'request')} observed under both"
+    wins, losses = len(c.winners), len(c.losers)
     return blocks(
-        title(f"{heading} requests observed under both", simulated=c.simulated),
+        title(heading, simulated=c.simulated),
         textwrap.fill(clean(c.verdict), WIDTH),
-        table(c.head, c.rows),
+        "\n".join([table(c.head, c.rows), *(textwrap.fill(line, WIDTH) for line in c.footnotes)]),
         *(_slices(part) for part in c.slices),
-        f"Quality rises on {count(len(c.winners))} requests and falls on {count(len(c.losers))}.",
+        f"Quality rises on {counted(wins, 'request')} and falls on {count(losses)}.",
         *(_example(one, c.a, c.b) for one in examples),
         notes(c.assumptions),
     )
@@ -36,7 +38,7 @@ def _slices(part: SliceDifferences) -> str:
     from toolkit.evaluate.slice_differences import STARS
 
     words = textwrap.fill(clean(part.verdict), WIDTH)
-    return "\n".join([words, table(part.head, part.rows), STARS])
+    return "\n".join([words, table(part.head, part.rows), textwrap.fill(STARS, WIDTH)])
 
 
 def _example(one: Example, a: str, b: str) -> str:

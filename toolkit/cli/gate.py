@@ -31,7 +31,7 @@ def gate_command(
     seed: SeedArg = 0,
     most_unobserved: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of unobserved requests up to which it decides."),
+        typer.Option(help="Share of unobserved requests, 0 to 1, up to which it decides."),
     ] = 0.05,
     markdown: Annotated[
         str | None, typer.Option(help="Write a report in Markdown to this file, or to - (stdout).")
@@ -83,8 +83,10 @@ def gate_text(found: Gate) -> str:
 def _write(reports: dict[Path, str]) -> None:
     """Write the files, all of them whole or none at all."""
     parts: list[tuple[Path, Path]] = []
+    asked = None
     try:
         for path, text in reports.items():
+            asked = path
             target = path.resolve()  # what a link leads to, not the link, is replaced
             if target.exists() and not target.is_file():
                 target.write_text(text, encoding="utf-8")  # such as /dev/stderr; a folder refuses
@@ -93,10 +95,11 @@ def _write(reports: dict[Path, str]) -> None:
             parts.append((part, target))
             part.write_text(text, encoding="utf-8")
         for part, target in parts:
+            asked = target
             part.replace(target)
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"{error.filename}: cannot be written; got {reason}") from error
+        raise DataError(f"{asked}: cannot be written; got {reason}") from error
     finally:
         for part, _ in parts:
             part.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.replay import Replay, replay, replay_traffic
-from toolkit.errors import DataError
+from toolkit.errors import DataError, PolicyError, Problem
 from toolkit.evaluate.assumptions import of_a_comparison
 from toolkit.evaluate.differences import METRICS, Difference, Paired, paired
 from toolkit.evaluate.examples import Example, examples
@@ -22,7 +22,8 @@ from toolkit.evaluate.slice_differences import (
     differences_to_dict,
     slice_differences,
 )
-from toolkit.evaluate.verdict import MEASURES, verdict
+from toolkit.evaluate.verdict import MEASURES, certainty, footnotes, verdict
+from toolkit.logs.dataset import Dataset
 from toolkit.policy.model import Policy
 from toolkit.scenarios.aim import aim
 from toolkit.scenarios.model import Scenario
@@ -30,8 +31,6 @@ from toolkit.scenarios.model import Scenario
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-    from toolkit.logs.datasets import Dataset
 
 __all__ = ["METRICS", "Comparison", "Difference", "compare"]
 
@@ -141,11 +140,16 @@ class Comparison:
                 measure.value(d.b),
                 measure.interval(d, True),
                 count(d.n),
-                "–" if not d.n else _certainty(d),
+                "–" if not d.n else certainty(d),
             )
             for name, measure in MEASURES.items()
             for d in [getattr(self, name)]
         ]
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """What a reader may wonder about ``rows``."""
+        return footnotes({name: getattr(self, name) for name in METRICS})
 
     @property
     def head(self) -> tuple[str, ...]:
@@ -155,13 +159,11 @@ class Comparison:
     def _repr_html_(self) -> str:
         title = f"{self.b} against {self.a} on {self.dataset}"
         title += " (simulated data)" if self.simulated else ""
+        table = html_table(self.head, self.rows, title)
+        foot = html_list(self.footnotes) if self.footnotes else ""
         slices = "".join(part._repr_html_() for part in self.slices)
         notes = html_list([self.verdict, *self.assumptions])
-        return f"<div>{html_table(self.head, self.rows, title)}{slices}{notes}</div>"
-
-
-def _certainty(d: Difference) -> str:
-    return "same" if not d.changed else "yes" if d.distinguishable else "not surely"
+        return f"<div>{table}{foot}{slices}{notes}</div>"
 
 
 def compare(
@@ -182,7 +184,10 @@ def compare(
     Raises:
         DataError: The two were not replayed on the same requests under the same scenario, or the
             dataset has no such column.
+        PolicyError: What is given as a policy is none.
     """
+    for one in (a, b):
+        refuse_others(one, "a comparison", dataset)
     a, b = _replayed(a, b, dataset, seed, scenario), _replayed(b, a, dataset, seed, scenario)
     _refuse_apart(a, b)
     boot = bootstrap_of(a.arrivals, resamples, seed)
@@ -212,6 +217,29 @@ def compare(
         pairs=pairs,
         slices=slices,
     )
+
+
+def refuse_others(policy: object, who: str, dataset: object = None) -> None:
+    """Say how to get a policy or a dataset where something else, such as a name, was given.
+
+    Raises:
+        PolicyError: Not a policy and not a replay.
+        DataError: Not a dataset and not None.
+    """
+    if not isinstance(policy, Policy | Replay):
+        raise PolicyError(
+            [
+                Problem(
+                    f"{who} needs a policy or a replay",
+                    got=f"{policy!r:.60}",
+                    allowed="what load_policy, Policy.single or replay give",
+                )
+            ]
+        )
+    if dataset is not None and not isinstance(dataset, Dataset):
+        raise DataError(
+            f"{who} needs a dataset; got {dataset!r:.60}; allowed: what load_dataset gives"
+        )
 
 
 def _replayed(

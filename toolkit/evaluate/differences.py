@@ -79,6 +79,13 @@ class Paired:
     b: Mapping[str, Floats]
     boot: Bootstrap
     """over all requests of the dataset"""
+    same: NDArray[np.bool_] | None = None
+    """(k,) where both end with the same outcome of the log; None: not known"""
+
+    @property
+    def all_same(self) -> bool:
+        """Both end with the same outcomes on all of the requests, if there are any."""
+        return self.same is not None and len(self.same) > 0 and bool(self.same.all())
 
     @property
     def identical(self) -> bool:
@@ -88,7 +95,10 @@ class Paired:
         )
 
     def differences(self, code: Ints, n_slices: int) -> list[dict[str, Difference]]:
-        """Differences of every metric in every slice (``code`` (k,)), none of them adjusted."""
+        """Differences of every metric in every slice (``code`` (k,)), none of them adjusted.
+
+        Where both end with the same outcomes throughout there is none, and the interval is [0, 0].
+        """
         gains = {name: self.b[name] - self.a[name] for name in METRICS}
         rows = Rows(self.boot, self.request, code, n_slices)
         means = rows.means(*(Metric(gains[name]) for name in METRICS))
@@ -99,6 +109,7 @@ class Paired:
         for j in range(n_slices):
             mine = order[start[j] : start[j + 1]]
             of_mine = None if cluster is None else cluster[mine]
+            none = self.same is not None and bool(self.same[mine].all())
             found.append(
                 {
                     name: _difference(
@@ -107,6 +118,7 @@ class Paired:
                         self.b[name][mine],
                         of_mine,
                         fraction=name in FRACTIONS,
+                        none=none,
                     )
                     for name, estimates in zip(METRICS, means, strict=True)
                 }
@@ -132,7 +144,17 @@ def paired(a: Replay, b: Replay, boot: Bootstrap) -> Paired:
         }
         for r in (a, b)
     ]
-    return Paired(both, sides[0], sides[1], boot)
+    same = _answered(a)[both] == _answered(b)[both]
+    for name in METRICS:
+        one, other = (side[name] for side in sides)
+        same &= (one == other) | (np.isnan(one) & np.isnan(other))
+    return Paired(both, sides[0], sides[1], boot, same)
+
+
+def _answered(one: Replay) -> Ints:
+    """(n,) the log's model whose answer was accepted, whatever the policy calls it; -1: none."""
+    column: Ints = np.append(one.plan.models["column"], -1)[one.model]
+    return column
 
 
 def together(found: Mapping[str, Difference], requests: int) -> dict[str, Difference]:
@@ -173,7 +195,13 @@ def _coins(level: float) -> float:
 
 
 def _difference(
-    estimate: Estimate, a: Floats, b: Floats, cluster: Ints | None, *, fraction: bool
+    estimate: Estimate,
+    a: Floats,
+    b: Floats,
+    cluster: Ints | None,
+    *,
+    fraction: bool,
+    none: bool,
 ) -> Difference:
     known = ~np.isnan(a) & ~np.isnan(b)
     a, b = a[known], b[known]
@@ -188,6 +216,8 @@ def _difference(
         low, high = _few(gain, len(gain) if of_known is None else worth(gain, of_known))
     if fraction:
         low, high = max(low, -1.0), min(high, 1.0)
+    if none and len(gain):
+        low = high = 0.0
     mean_a, mean_b = (float(side.mean()) if len(gain) else math.nan for side in (a, b))
     d = Difference(estimate.value, low, high, estimate.n, estimate.share, mean_a, mean_b, apart)
     # So many coins fall on one side with at least this chance, whatever the interval says.

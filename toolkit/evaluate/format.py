@@ -2,6 +2,7 @@
 
 Three significant digits, never fewer than the whole part, no scientific notation, and the same
 number of decimals within one interval. What is undefined reads ``–``. The minus is a true minus.
+Where that would not tell two numbers apart, ``more`` decimals are written.
 """
 
 from __future__ import annotations
@@ -40,15 +41,20 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def number(value: float) -> str:
+def counted(n: int, noun: str) -> str:
+    """``1 request``, ``1,700 requests``."""
+    return f"{count(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def number(value: float, more: int = 0) -> str:
     """``0.805``, ``1.07``, ``12.3``, ``1,234``; trailing zeros are dropped."""
-    text = _fixed(value, _decimals(value))
+    text = _fixed(value, _decimals(value) + more)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def usd(value: float) -> str:
+def usd(value: float, more: int = 0) -> str:
     """``$0.192``, ``$2.20``, ``$1,234``: two decimals at least below 100 dollars."""
-    decimals = _decimals(value)
+    decimals = _decimals(value) + more
     text = _fixed(value, max(decimals, 2) if abs(value) < 99.995 else decimals, "$")
     whole, dot, cents = text.partition(".")
     return whole + dot + cents[:2] + cents[2:].rstrip("0")
@@ -59,16 +65,16 @@ def usd_per_1k(value: float) -> str:
     return f"{usd(value)} /1k" if math.isfinite(value) else UNDEFINED
 
 
-def seconds(value: float) -> str:
+def seconds(value: float, more: int = 0) -> str:
     """``0.96 s``."""
-    return f"{number(value)} s" if math.isfinite(value) else UNDEFINED
+    return f"{number(value, more)} s" if math.isfinite(value) else UNDEFINED
 
 
-def percent(value: float) -> str:
+def percent(value: float, more: int = 0) -> str:
     """A share of 1 as ``1.2 %``; only 0 and 1 themselves read ``0 %`` and ``100 %``."""
     if not math.isfinite(value):
         return UNDEFINED
-    return f"{_fixed(100 * value, _percent_decimals(value))} %"
+    return f"{_fixed(100 * value, _percent_decimals(value) + more)} %"
 
 
 def _percent_decimals(*values: float) -> int:
@@ -91,9 +97,9 @@ def _interval(e: Estimate, show: Callable[[float], str]) -> str:
     return show(e.value) + bounds
 
 
-def number_interval(e: Estimate) -> str:
+def number_interval(e: Estimate, *, more: int = 0) -> str:
     """``0.805 [0.786, 0.823]``."""
-    decimals = _decimals(e.value, e.low, e.high)
+    decimals = _decimals(e.value, e.low, e.high) + more
     return _interval(e, lambda v: _fixed(v, decimals))
 
 
@@ -102,9 +108,9 @@ def quality_interval(e: Estimate) -> str:
     return _interval(e, lambda v: _fixed(v, 3))
 
 
-def usd_interval(e: Estimate, sign: bool = False) -> str:
+def usd_interval(e: Estimate, sign: bool = False, *, more: int = 0) -> str:
     """``$0.310 [0.272, 0.348]``; ``sign`` writes a plus too, for differences."""
-    decimals = max(2, _decimals(e.value, e.low, e.high))
+    decimals = max(2, _decimals(e.value, e.low, e.high)) + more
     if math.isnan(e.value):
         return UNDEFINED
     plain = _interval(e, lambda v: _fixed(v, decimals, sign=sign))
@@ -112,21 +118,21 @@ def usd_interval(e: Estimate, sign: bool = False) -> str:
     return f"{lead}${plain[len(lead) :]}"
 
 
-def seconds_interval(e: Estimate, sign: bool = False) -> str:
+def seconds_interval(e: Estimate, sign: bool = False, *, more: int = 0) -> str:
     """``0.960 s [0.931, 0.990]``."""
-    decimals = _decimals(e.value, e.low, e.high)
+    decimals = _decimals(e.value, e.low, e.high) + more
     return _with_unit(e, lambda v: _fixed(v, decimals, sign=sign), "s")
 
 
-def percent_interval(e: Estimate) -> str:
+def percent_interval(e: Estimate, *, more: int = 0) -> str:
     """``1.2 % [0.8, 1.7]``."""
-    decimals = max(1, _percent_decimals(e.value))
+    decimals = max(1, _percent_decimals(e.value)) + more
     return _with_unit(e, lambda v: _fixed(100 * v, decimals), "%")
 
 
-def points_interval(e: Estimate, sign: bool = True) -> str:
+def points_interval(e: Estimate, sign: bool = True, *, more: int = 0) -> str:
     """``−0.4 points [−1.1, +0.3]``, a difference of shares."""
-    return _with_unit(e, lambda v: _fixed(100 * v, 1, sign=sign), "points")
+    return _with_unit(e, lambda v: _fixed(100 * v, 1 + more, sign=sign), "points")
 
 
 def _with_unit(e: Estimate, show: Callable[[float], str], unit: str) -> str:

@@ -11,6 +11,7 @@ with more than a small share of them the gate is undecided, whatever the goals s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,10 +21,10 @@ import numpy as np
 from toolkit.engine.replay import Replay, replay
 from toolkit.errors import DataError, PolicyError, Problem
 from toolkit.evaluate import as_json, gate_words
-from toolkit.evaluate.compare import compare
+from toolkit.evaluate.compare import compare, refuse_others
 from toolkit.evaluate.differences import POWER, needed
 from toolkit.evaluate.format import count, html_list, html_table
-from toolkit.evaluate.goals import GoalResult, judge_all, limited
+from toolkit.evaluate.goals import GoalResult, Kind, judge_all, limited, listed
 from toolkit.evaluate.intervals import FEW, Estimate, Z
 from toolkit.evaluate.relative import of_comparison
 from toolkit.evaluate.summary import ESTIMATES
@@ -156,7 +157,7 @@ class Gate:
                 goal.wanted,
                 goal.measured,
                 count(goal.n),
-                goal.reason or goal.answer,
+                goal.told,
                 about(found) if math.isfinite(found := self.needed(goal)) else "–",
             )
             for goal in self.results
@@ -199,17 +200,26 @@ def gate(
     """Hold a policy, or a replay of one, against its goals.
 
     ``dataset``, ``scenario`` and ``seed`` serve to replay what is given as a policy. ``against`` is
-    the baseline of limits on changes and ratios; without one these are unknown.
+    the baseline of limits on changes and ratios. ``most_unobserved`` is a share, 0 to 1.
 
     Raises:
-        PolicyError: The policy has no goals, or does not fit the dataset.
+        PolicyError: The policy has no goals, has some against a baseline where none is given, does
+            not fit the dataset, or is none.
         DataError: There is nothing to replay on, or the baseline was replayed on something else.
     """
+    refuse_others(policy, "a gate", dataset)
     written = policy.policy if isinstance(policy, Replay) else policy
+    if not 0 <= most_unobserved <= 1:  # nor NaN
+        raise DataError(
+            f"most-unobserved: must be a share of the requests; got {most_unobserved:g}; "
+            "allowed: 0 to 1"
+        )
     wanted = limited(written.goals)
     if not wanted:
         known = ", ".join(type(written.goals).model_fields)
         raise PolicyError([Problem("there is nothing to judge by", "goals", "no goal", known)])
+    if against is None:
+        _refuse_relative(wanted)
     compared = None
     if against is not None:
         seed = policy.seed if isinstance(policy, Replay) else seed
@@ -248,6 +258,15 @@ def gate(
         ),
         assumptions=gate_words.assumptions(summary, compared),
     )
+
+
+def _refuse_relative(wanted: Sequence[tuple[str, Kind]]) -> None:
+    """Raise PolicyError where a limit is one against a baseline, and there is none."""
+    words = [f"{kind} of {name}" for name, kind in wanted if kind != "value"]
+    if words:
+        what = "limits on a change or a ratio need a baseline"
+        allowed = "one that is named (--against), or no min_change, max_change and max_ratio"
+        raise PolicyError([Problem(what, "goals", f"none for {listed(words)}", allowed)])
 
 
 def _more(goal: GoalResult, limit: float) -> float:

@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET  # only written, never read
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from toolkit.evaluate.format import count, percent
+from toolkit.evaluate.format import counted, percent
 
 if TYPE_CHECKING:
     from toolkit.evaluate.gate import Gate
@@ -32,7 +32,7 @@ def markdown(gate: Gate) -> str:
     from toolkit.evaluate.gate import HEAD
 
     facts = [
-        f"{count(gate.requests)} requests",
+        counted(gate.requests, "request"),
         f"{percent(gate.unobserved_share)} unobserved",
         f"{percent(gate.imputed_share)} resting on an imputed attempt",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from toolkit.evaluate.format import count, percent
+from toolkit.evaluate.format import counted, percent
 from toolkit.evaluate.goals import GoalResult, listed
 from toolkit.evaluate.verdict import about
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def verdict(g: Gate) -> str:
     """The answer in a sentence or two."""
-    n = f"{count(g.requests)} requests"
+    n = counted(g.requests, "request")
     if g.hidden:
         return (
             f"The data cannot tell: {percent(g.unobserved_share)} of {n} are unobserved, "
@@ -45,7 +45,8 @@ def _open(g: Gate, goal: GoalResult) -> str:
     if goal.met is None:
         return f"{goal.label} (wanted {goal.wanted}; {goal.reason})"
     found = g.needed(goal)
-    more = f"; {about(found)} requests would" if math.isfinite(found) else ""
+    more = f"; {goal.reason}" if goal.reason else ""
+    more += f"; {about(found)} requests would" if math.isfinite(found) else ""
     return f"{goal.label} ({goal.measured}, wanted {goal.wanted}{more})"
 
 
@@ -64,10 +65,11 @@ def assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ...
                 f"Under {compared.a} {percent(imputed)} of requests rest on an imputed attempt."
             )
         lines.append(
-            f"Changes and ratios are over the {count(compared.paired)} requests observed under "
+            f"Changes and ratios are over the {counted(compared.paired, 'request')} observed under "
             f"both policies, those of {compared.b} against those of {compared.a}. Changes of "
             "percentiles, fallbacks and degraded answers, and ratios of percentiles, rates and "
             "qualities, combine the intervals of both sides by square-and-add with their "
             "correlation; all others come from the differences, or the draws, of the same requests."
+            " Where both end with the same outcomes there is no change at all."
         )
     return tuple(lines)

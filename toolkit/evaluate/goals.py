@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from functools import cached_property
+from math import isclose, isfinite
 from typing import Any, Literal
 
 from toolkit.evaluate import as_json
@@ -30,7 +31,10 @@ from toolkit.policy.model import Goal, Goals
 from toolkit.policy.words import limit_in_words
 
 Kind = Literal["value", "change", "ratio"]
-Show = Callable[[Estimate], str]
+Show = Callable[..., str]
+"""what writes an estimate, or a number without an interval, with ``more`` decimals than usual"""
+MOST_DECIMALS = 9
+"""more than usual, to tell a number from its limit; numbers closer than that are the same"""
 
 LIMITS: Mapping[Kind, tuple[str, str]] = {
     "value": ("min", "max"),
@@ -40,16 +44,16 @@ LIMITS: Mapping[Kind, tuple[str, str]] = {
 """The keys of a goal that are limits of one kind, from below and from above."""
 
 
-def _usd_change(e: Estimate) -> str:
-    return usd_interval(e, sign=True)
+def _usd_change(e: Estimate, *, more: int = 0) -> str:
+    return usd_interval(e, sign=True, more=more)
 
 
-def _seconds_change(e: Estimate) -> str:
-    return seconds_interval(e, sign=True)
+def _seconds_change(e: Estimate, *, more: int = 0) -> str:
+    return seconds_interval(e, sign=True, more=more)
 
 
-def _times(e: Estimate) -> str:
-    return f"{number_interval(e)} times the baseline"
+def _times(e: Estimate, *, more: int = 0) -> str:
+    return f"{number_interval(e, more=more)} times the baseline"
 
 
 WORDS: Mapping[str, tuple[str, Show]] = {
@@ -66,7 +70,7 @@ WORDS: Mapping[str, tuple[str, Show]] = {
 """How each goal is called and its value written."""
 
 
-_PLAIN: Mapping[Show, Callable[[float], str]] = {
+_PLAIN: Mapping[Show, Show] = {
     number_interval: number,
     usd_interval: usd,
     seconds_interval: seconds,
@@ -75,8 +79,8 @@ _PLAIN: Mapping[Show, Callable[[float], str]] = {
 """What writes a number without an interval."""
 
 
-def _points(share: float) -> str:
-    return f"{number(100 * share)} point{'' if abs(share) == 0.01 else 's'}"
+def _points(share: float, more: int = 0) -> str:
+    return f"{number(100 * share, more)} point{'' if abs(share) == 0.01 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class GoalResult:
     highest: float = math.inf
     """the limit from above; inf: none"""
     reason: str = ""
-    """why nothing is known"""
+    """why nothing is known, or why there is no interval"""
     n: int = 0
     """measured values behind the estimate"""
 
@@ -120,25 +124,57 @@ class GoalResult:
         return word if self.kind == "value" else f"{self.kind} of {word}"
 
     @property
-    def measured(self) -> str:
-        """The estimate as people read it."""
-        return shown(self.name, self.kind)(Estimate(self.value, self.low, self.high))
+    def told(self) -> str:
+        """The answer, and why it is no better, where there is a reason."""
+        if self.met is None:
+            return self.reason
+        return f"{self.answer} ({self.reason})" if self.reason else self.answer
 
-    def amount(self, value: float) -> str:
+    @property
+    def measured(self) -> str:
+        """The estimate as people read it, in so many digits that it is told from the limits."""
+        e = Estimate(self.value, self.low, self.high)
+        return shown(self.name, self.kind)(e, more=self._more)
+
+    @cached_property
+    def _more(self) -> int:
+        """Decimals beyond the usual that tell the value and its interval from the limits."""
+        show = shown(self.name, self.kind)
+        near = [
+            (number, limit)
+            for limit in (self.lowest, self.highest)
+            for number in (self.value, self.low, self.high)
+            if isfinite(limit) and isfinite(number)
+            if not isclose(number, limit, rel_tol=1e-9, abs_tol=1e-12)
+        ]
+
+        def alike(one: float, other: float, more: int) -> bool:
+            # Both ways in which numbers are written: with an interval, and as a limit.
+            a, b = (show(Estimate(x, self.low, self.high), more=more) for x in (one, other))
+            return a == b or self.amount(one, more) == self.amount(other, more)
+
+        for more in range(MOST_DECIMALS):
+            if not any(alike(*pair, more) for pair in near):
+                return more
+        return 0
+
+    def amount(self, value: float, more: int = 0) -> str:
         """A limit, or how far off a change is, with its unit: ``0.55``, ``1 point``, ``$0.50``."""
         if self.kind == "ratio":
-            return number(value)
-        show = _PLAIN[WORDS[self.name][1]]
-        return (
-            _points(value) if self.kind == "change" and show in {number, percent} else show(value)
-        )
+            return number(value, more)
+        plain = _PLAIN[WORDS[self.name][1]]
+        if self.kind == "change" and plain in {number, percent}:
+            plain = _points
+        return plain(value, more)
 
     @property
     def wanted(self) -> str:
         """The limits as people read them, such as ``at most $0.50``."""
         ends = zip(LIMITS[self.kind], (self.lowest, self.highest), strict=True)
         return " and ".join(
-            limit_in_words(key, end, self.amount) for key, end in ends if isfinite(end)
+            limit_in_words(key, end, lambda value: self.amount(value, self._more))
+            for key, end in ends
+            if isfinite(end)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,7 +210,7 @@ def judge(
 ) -> GoalResult:
     """Hold the limits of one kind against an estimate in the same unit.
 
-    ``reason`` says why, should the estimate be undefined.
+    ``reason`` says why, should the estimate be undefined; what has no interval has its own.
     """
     bounds = [(key, getattr(goal, key, None)) for key in LIMITS[kind]]  # "" is no key
     lowest, highest = (bound for _, bound in bounds)
@@ -189,10 +225,17 @@ def judge(
         inside = lowest <= low and high <= highest
         outside = high < lowest or highest < low
         certain = bool(inside if met else outside)
-        reason = ""
+        reason = _no_interval(estimate)
     return GoalResult(
         name, limit, value, low, high, met, certain, kind, lowest, highest, reason, estimate.n
     )
+
+
+def _no_interval(e: Estimate) -> str:
+    if math.isnan(e.low + e.high):
+        few = "one value has" if e.n == 1 else "too few values that are independent have"
+        return f"{few} no interval"
+    return "no upper end, as the baseline may be 0" if math.isinf(e.high) else ""
 
 
 def judge_all(
@@ -213,8 +256,10 @@ def judge_all(
     results = []
     for name, kind in limited(goals):
         found = known[kind]
-        reason = "needs a baseline" if found is None else "not measured"
         estimate = (found or {}).get(name, UNDEFINED)
+        reason = "needs a baseline" if found is None else "not measured"
+        if kind == "ratio" and estimate.n:
+            reason = "no multiple of the baseline's 0"
         results.append(judge(name, getattr(goals, name), estimate, kind, reason))
     return tuple(results)
 

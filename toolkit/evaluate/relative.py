@@ -3,6 +3,8 @@
 - The change of a mean is that of the comparison, request by request.
 - The ratio of two means of amounts (cost, latency) is the bootstrap's: each draw of requests has
   its own two means, and their ratio.
+- Where both sides have the same outcomes throughout, the change is exactly 0 and the ratio exactly
+  1: a policy is its own equal. So is one whose amounts are the same on every request.
 - Of rates, qualities and quantiles each side has an interval already that knows how few events or
   ranks it rests on. The two are combined: for a change by square-and-add (Newcombe 1998, method
   10), for a ratio by its counterpart (Donner and Zou 2012). The correlation of the two sides, which
@@ -85,13 +87,30 @@ def of_comparison(compared: Comparison, wanted: Iterable[tuple[str, Kind]]) -> R
         a, b = (_values(one, name)[pairs.request] for one in compared.replays)
         known = ~np.isnan(a) & ~np.isnan(b)
         a, b, request = a[known], b[known], pairs.request[known]
-        if kind == "change":
+        if _alike(name, a, b, pairs.all_same):
+            n, share = len(a), len(a) / len(known)
+            if kind == "change":
+                changes[name] = Estimate(0.0, 0.0, 0.0, n, share)
+            elif pairs.all_same or a.any():
+                ratios[name] = Estimate(1.0, 1.0, 1.0, n, share)
+            else:
+                ratios[name] = Estimate(math.nan, n=n)
+        elif kind == "change":
             changes[name] = change(*sides(name, a, b, request, pairs.boot))
         elif name in AMOUNTS:
             ratios[name] = ratio_of_means(a, b, request, pairs.boot)
         else:
             ratios[name] = ratio(*sides(name, a, b, request, pairs.boot))
     return Relative(changes, ratios)
+
+
+def _alike(name: str, a: Floats, b: Floats, same: bool) -> bool:
+    """Nothing sets the two apart that another draw of requests could show.
+
+    Rates and qualities of two models may be equal on few requests by chance.
+    """
+    amounts = name in QUANTILES or name in AMOUNTS
+    return len(a) > 0 and (same or amounts) and np.array_equal(a, b)
 
 
 def sides(
@@ -114,8 +133,8 @@ def sides(
 def ratio_of_means(a: Floats, b: Floats, request: NDArray[np.intp], boot: Bootstrap) -> Estimate:
     """The mean of b over that of a, both never below 0, with the bootstrap's interval."""
     n = len(request)
-    if not n or not a.sum() > 0:
-        return UNDEFINED
+    if not a.sum() > 0:
+        return Estimate(math.nan, n=n)
     # In units of the mean of a, so that the lower sum counts values, as that of a mean does.
     unit, units = boot.unit[request], boot.weights.shape[1]
     top, bottom = (_sums(unit, side / a.mean(), units)[:, None] for side in (b, a))
@@ -151,7 +170,7 @@ def ratio(base: Estimate, policy: Estimate, correlation: float) -> Estimate:
     """
     p, q = policy.value, base.value
     if not q > 0:
-        return UNDEFINED
+        return Estimate(math.nan, n=policy.n)
     if math.isnan(policy.low + base.low):
         return replace(policy, value=p / q, low=math.nan, high=math.nan)
     down, up = p - policy.low, policy.high - p

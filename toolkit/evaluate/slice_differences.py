@@ -17,7 +17,7 @@ import numpy as np
 from toolkit.evaluate import as_json
 from toolkit.evaluate.differences import METRICS, Difference, Paired
 from toolkit.evaluate.discoveries import benjamini_hochberg
-from toolkit.evaluate.format import count, html_list, html_table
+from toolkit.evaluate.format import count, counted, html_list, html_table
 from toolkit.evaluate.groups import groups
 from toolkit.evaluate.verdict import MEASURES, told
 
@@ -73,7 +73,7 @@ class SliceDifferences:
     def verdict(self) -> str:
         """Where they differ, in a sentence."""
         k = len(self.parts)
-        groups_in_all = f"{count(k)} group{'' if k == 1 else 's'}"
+        groups_in_all = counted(k, "group")
         if not k:
             return f"By {self.column}: no request was observed under both."
         if not self.found:
@@ -146,7 +146,10 @@ class SliceDifferences:
         return f"<div>{table}{html_list([self.verdict, STARS])}</div>"
 
 
-STARS = "* hardly chance, with all groups and metrics of the column that were looked at together."
+STARS = (
+    "* hardly chance, with all groups and metrics of the column that were looked at together; "
+    "without it an interval may leave out 0 by chance."
+)
 
 
 def _cell(part: SliceDifference) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from toolkit.evaluate.format import (
     UNDEFINED,
     count,
+    counted,
     number,
     percent,
     points_interval,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.compare import Comparison
     from toolkit.evaluate.differences import Difference
 
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
 MOST_NEEDED = 10_000_000
 """More requests than this are not counted."""
 
@@ -61,9 +63,10 @@ def verdict(c: Comparison) -> str:
     """What differs, by how much and how surely, what cannot be told apart, and what it takes."""
     if not c.paired:
         return f"{c.b} and {c.a} have no observed request in common: nothing can be said."
-    where = f"{count(c.paired)} request{'' if c.paired == 1 else 's'}"
+    where = counted(c.paired, "request")
     if c.identical:
-        return f"{c.b} ends like {c.a} on all of {where}."
+        on_all = f"all of {where}" if c.paired > 1 else "the only request"
+        return f"{c.b} ends like {c.a} on {on_all}."
     clear, same, unclear, unknown = [], [], [], []
     for name, measure in MEASURES.items():
         d: Difference = getattr(c, name)
@@ -91,9 +94,49 @@ def verdict(c: Comparison) -> str:
     text += "".join(f"; {words}" for words in same) + "."
     if unknown:
         text += f" Not measured under both: {', '.join(unknown)}."
-    if any(getattr(c, name).low > 0 or getattr(c, name).high < 0 for name, _ in unclear):
+    if any(_leaves_out_0(getattr(c, name)) for name, _ in unclear):
         text += " One interval of four may leave out 0 by chance."
     return text
+
+
+def certainty(d: Difference) -> str:
+    """Whether a difference is more than chance: ``yes``, ``same``, ``not surely``.
+
+    With the p-value that speaks against it where the interval alone would speak for it.
+    """
+    if not d.changed:
+        return "same"
+    if d.distinguishable:
+        return "yes"
+    # Rounded upwards: what is above the level is not written as the level.
+    p = number(math.ceil(10_000 * d.p_adjusted) / 10_000)
+    return f"not surely (p {p})" if _leaves_out_0(d) else "not surely"
+
+
+def footnotes(found: Mapping[str, Difference]) -> tuple[str, ...]:
+    """What a reader may wonder about in the differences of a comparison."""
+    lines = []
+    open_ones = [d for d in found.values() if d.changed and not d.distinguishable]
+    if any(map(_leaves_out_0, open_ones)):
+        k = sum(bool(d.changed) and not math.isnan(d.p) for d in found.values())
+        several = f", with the {_NUMBERS[k]} looked at together" if k > 1 else ""
+        lines.append(
+            "p: how likely equals differ so much by chance"
+            f"{several}; below {number(open_ones[0].level)} is a difference. An interval of one "
+            "alone leaves out 0 more often than that."
+        )
+    if any(not d.changed and d.low < d.high for d in found.values() if d.n):
+        lines.append(
+            "same: on each of these requests. The interval is for more of their kind, as other "
+            "outcomes stand behind what is the same here."
+        )
+    if any(math.isnan(d.low) for d in found.values() if d.n):
+        lines.append("Too few values that are independent have no interval.")
+    return tuple(lines)
+
+
+def _leaves_out_0(d: Difference) -> bool:
+    return d.low > 0 or d.high < 0
 
 
 def told(name: str, d: Estimate) -> str:
