@@ -180,6 +180,26 @@ def test_the_worth_of_quality_has_a_bar_per_policy_of_the_hull(swept):
         assert base + wide == pytest.approx(one.to_usd)
 
 
+def test_words_stand_in_place_of_places_and_values(swept):
+    """Marks, bars and the report say what differs in the words that they are given."""
+
+    def words(point):
+        return f"wait no. {point.index}" if point.index else "as it is"
+
+    figure = figures.tradeoffs_figure(swept, words=words)
+    told = {data[0]: data[1] for t in figure.data for data in t.customdata or () if data[0] >= 0}
+    assert all(words(swept.points[i]) in text for i, text in told.items())
+    assert not any(TIMEOUT in text for text in told.values())
+    bars = figures.worth_figure(swept, words=words)
+    above = [note.text for note in bars.layout.annotations]
+    for one, note in zip(swept.worth, above, strict=True):
+        assert words(swept.points[one.point]) in note
+    page = figures.report(swept, point=3, words=words)
+    assert "The chosen policy: wait no. 3" in body(page)
+    assert TIMEOUT not in body(page)
+    assert TIMEOUT in body(figures.report(swept, point=3))
+
+
 # --- differences, off-policy, exploration, search ---
 
 
@@ -376,7 +396,7 @@ def test_the_report_tells_how_far_a_pair_of_models_is_bridged(data, policy):
     found = frontier(policy, data, VARY, pair=("small", "large"), resamples=50)
     text = body(figures.report(found))
     assert "From small-1 to large-1" in text
-    assert f"{100 * found.pair.apgr:.1f} % of the gap" in text
+    assert re.search(f"{100 * found.pair.apgr.value:.1f} % .*of the gap", text)
     assert "APGR" not in body(figures.report(frontier(policy, data, VARY, resamples=50)))
 
 

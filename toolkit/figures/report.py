@@ -21,9 +21,10 @@ from toolkit.evaluate.format import (
     usd,
     usd_interval,
 )
+from toolkit.evaluate.tradeoffs.pair import pair_in_words
 from toolkit.figures import theme
 from toolkit.figures.report_page import cells, page, text
-from toolkit.figures.tradeoff_words import short_name
+from toolkit.figures.tradeoff_words import Words, in_words, short_name
 from toolkit.figures.tradeoffs import tradeoffs_figure
 
 if TYPE_CHECKING:
@@ -44,35 +45,39 @@ def report(
     summary: Summary | None = None,
     point: int | None = None,
     on: date | None = None,
+    words: Words | None = None,
 ) -> str:
     """A sweep as one HTML page: question, verdict, picture, table, assumptions, chosen policy.
 
     ``point`` is the index of the chosen policy (None: the cheapest that meets the goals, else the
     one as it stands); ``comparison`` and ``summary`` are of it. ``on`` is the date that it bears.
+    ``words`` tells what sets a policy apart (None: the values at the places that are varied).
     """
     chosen = frontier.points[point] if point is not None else frontier.best or frontier.points[0]
     colours = theme.colours([single.name for single in frontier.singles], frontier.used)
-    drawn = tradeoffs_figure(frontier, colours=colours, picked=chosen.index, height=380)
+    drawn = tradeoffs_figure(
+        frontier, colours=colours, picked=chosen.index, height=380, words=words
+    )
     parts = [
-        _head(frontier),
+        _head(frontier, words),
         f'<div id="figure" role="img" aria-label="{text(drawn.layout.meta["alt"])}"></div>',
-        _table(frontier, chosen),
+        _table(frontier, chosen, words),
         _areas(frontier),
         _pair(frontier),
         _compared(comparison),
         _goals(summary, chosen),
         f"<h2>What it rests on</h2>{html_list(_assumptions(frontier, summary))}",
-        _policy(chosen),
+        _policy(chosen, words),
         _foot(frontier, chosen, on),
     ]
     return page(f"{QUESTION} {frontier.policy}", "\n".join(filter(None, parts)), drawn)
 
 
-def _head(f: Frontier) -> str:
+def _head(f: Frontier, words: Words | None) -> str:
     badge = '<div class="badge">Simulated data</div>' if f.simulated else ""
     return (
         f"{badge}<h1>{QUESTION}</h1>"
-        f'<p class="verdict">{text(f.verdict)}</p>'
+        f'<p class="verdict">{text(in_words(f.verdict, f, words))}</p>'
         f'<p class="faint">Policy <b>{text(f.policy)}</b> on dataset <b>{text(f.dataset)}</b>'
         f"{' (simulated data)' if f.simulated else ''}: {count(len(f.points))} policies, "
         f"{count(f.n)} of {count(f.requests)} requests"
@@ -81,25 +86,29 @@ def _head(f: Frontier) -> str:
     )
 
 
-def _table(f: Frontier, chosen: Point) -> str:
-    worth = {one.point: str(one) for one in f.worth} if len(f.worth) > 1 else {}
+def _table(f: Frontier, chosen: Point, words: Words | None) -> str:
+    best = f.worth if len(f.worth) > 1 else ()
+    worth = {one.point: str(one) for one in best}
+    doubts = {one.point: one.doubt for one in best if one.doubt}
     rows = []
     for p in _shown(f, chosen):
         marks = ["chosen"] if p is chosen else []
         marks += ["as it stands"] if not p.index and f.paths else []
         if p.index in worth:
             marks.append(f"best {worth[p.index]}")
-        rows.append((short_name(p), ", ".join(marks), *_numbers(p)))
+        if p.index in doubts:
+            marks.append(doubts[p.index])
+        rows.append((short_name(p, words), ", ".join(marks), *_numbers(p)))
     named = {vertex.model for vertex in f.zero_router_all} | set(f.used)
     rows += [(p.name, "alone", *_numbers(p)) for p in f.singles if p.name in named]
     mixes = (f.random_mix, f.oracle) if len(f.used) > 1 else ()
     rows += [(row.name, "of the policy's models", *_numbers(row)) for row in mixes]
     head = ("", "cost per 1k", "quality", "mean latency", "errors")
     lines = [f"{count(len(f.frontier))} policies that no other beats, and baselines."]
-    if f.paths:
+    if f.paths and words is None:
         lines.append(f"Varied, in this order: {' · '.join(f.paths)}.")
     if worth:
-        lines.append("A point is 0.01 of quality on 1,000 requests.")
+        lines.append("Per 1k a point: USD per 1,000 requests for 0.01 of quality on each.")
     return f'<h2>In numbers</h2><p class="faint">{text(" ".join(lines))}</p>{cells(head, rows)}'
 
 
@@ -140,10 +149,12 @@ def _pair(f: Frontier) -> str:
         return ""
     p = f.pair
     line = (
-        f"From {p.weak} to {p.strong}: the policies recover {percent(p.apgr)} of the gap in "
-        "quality on average over all shares of calls to the latter (APGR); half of it takes "
+        f"From {p.weak} to {p.strong}: the policies recover {percent_interval(p.apgr)} of the gap "
+        "in quality on average over all shares of calls to the latter (APGR); half of it takes "
         f"{percent(p.cpt50)} of such calls (CPT50), 80 % of it {percent(p.cpt80)} (CPT80)."
     )
+    if p.reason:
+        line = pair_in_words(p)
     return f"<p>{text(line)}</p>"
 
 
@@ -198,9 +209,10 @@ def _assumptions(f: Frontier, summary: Summary | None) -> Sequence[str]:
     return tuple(dict.fromkeys((*f.assumptions, *(summary.assumptions if summary else ()))))
 
 
-def _policy(chosen: Point) -> str:
+def _policy(chosen: Point, words: Words | None) -> str:
     written = text(chosen.policy.to_yaml())
-    return f"<h2>The chosen policy: {text(chosen.name)}</h2><pre>{written}</pre>"
+    name = chosen.name if words is None else words(chosen) or chosen.name
+    return f"<h2>The chosen policy: {text(name)}</h2><pre>{written}</pre>"
 
 
 def _foot(f: Frontier, chosen: Point, on: date | None) -> str:

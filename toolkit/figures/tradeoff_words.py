@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.evaluate.format import count, number, percent
@@ -13,10 +14,15 @@ from toolkit.figures import theme
 if TYPE_CHECKING:
     from toolkit.evaluate.baselines import Baseline
     from toolkit.evaluate.tradeoffs.points import Point
+    from toolkit.evaluate.tradeoffs.result import Frontier
 
+Words: TypeAlias = "Callable[[Point], str]"
+"""What sets a policy of a sweep apart, as people read it."""
 Row: TypeAlias = "Point | Baseline"
 """A single model comes as a point or as a baseline."""
 
+WIDE = 52
+"""Letters on a line of what a marker says."""
 MEASURES = (
     "quality",
     "cost_usd_per_1k",
@@ -36,13 +42,19 @@ def value_words(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def point_words(point: Point, twins: int = 0) -> str:
-    """A policy of a sweep: what it varies, all its numbers, what is behind them."""
-    head = [f"<b>{theme.plain(_title(point))}</b>"]
-    head += [
-        f"{theme.plain(path)} = <b>{theme.plain(value_words(value))}</b>"
-        for path, value in point.values.items()
-    ]
+def point_words(point: Point, twins: int = 0, words: Words | None = None) -> str:
+    """A policy of a sweep: what it varies, all its numbers, what is behind them.
+
+    ``words`` says what it varies; without it places and values are named.
+    """
+    if words is not None:
+        head = [f"<b>{theme.wrapped(words(point) or point.name, WIDE, 6)}</b>"]
+    else:
+        head = [f"<b>{theme.plain(_title(point))}</b>"]
+        head += [
+            f"{theme.plain(path)} = <b>{theme.plain(value_words(value))}</b>"
+            for path, value in point.values.items()
+        ]
     lines = [*_measures(point), f"n = {count(point.requests)} requests"]
     if point.imputed_share > 0:
         lines.append(f"{percent(point.imputed_share)} of them rest on imputed values")
@@ -56,14 +68,27 @@ def point_words(point: Point, twins: int = 0) -> str:
     return "<br>".join([*head, *map(theme.plain, lines)])
 
 
-def short_name(point: Point) -> str:
-    """What tells a policy from the others of its sweep: its values alone."""
+def short_name(point: Point, words: Words | None = None) -> str:
+    """What tells a policy from the others of its sweep: its values alone, or ``words``."""
+    if words is not None:
+        return words(point) or point.name
     if not point.index or not point.values:
         return point.policy.policy
     words = [value_words(value) for value in point.values.values()]
     if len(words) > 1:
         return " · ".join(words)
     return f"{next(iter(point.values)).rpartition('.')[2]} = {words[0]}"
+
+
+def in_words(text: str, frontier: Frontier, words: Words | None) -> str:
+    """A sentence about a sweep, with ``words`` in place of the places and values it names."""
+    if words is None:
+        return text
+    # The longest first: a name may be the beginning of another.
+    for point in sorted(frontier.points, key=lambda point: -len(point.name)):
+        if point.index and point.values and point.name in text:
+            text = text.replace(point.name, words(point) or point.name)
+    return text
 
 
 def _title(point: Point) -> str:

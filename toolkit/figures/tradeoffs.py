@@ -13,7 +13,7 @@ from toolkit.figures import theme
 from toolkit.figures.axes import COST, QUALITY, Axis, Scale, axis, scale
 from toolkit.figures.tradeoff_baselines import baselines, mixes
 from toolkit.figures.tradeoff_goals import good_enough, limits
-from toolkit.figures.tradeoff_words import Row, known, point_words, value
+from toolkit.figures.tradeoff_words import Row, Words, known, point_words, value
 
 if TYPE_CHECKING:
     from toolkit.evaluate.tradeoffs.frontier import Frontier
@@ -36,13 +36,15 @@ def tradeoffs_figure(
     height: int = 420,
     picked: int | None = None,
     whole: bool = False,
+    words: Words | None = None,
 ) -> go.Figure:
     """The policies of a sweep on two of its axes, with what stands beside them.
 
     Policies are violet: those that nothing beats stand on a line with their intervals, the one as
     it stands is the diamond, ``picked`` has a ring. Single models and other baselines are hollow.
     What ``goals`` allow (None: those of the policy) is shaded. The first value of a marker's
-    ``customdata`` is the index of its point, -1 for a baseline. The range is that of the policies
+    ``customdata`` is the index of its point, -1 for a baseline. ``words`` tells what sets a policy
+    apart (None: the values at the places that are varied). The range is that of the policies
     and of what stands near them, ``whole`` shows everything, as a double click does.
     """
     across, up = axis(x), axis(y)
@@ -58,7 +60,7 @@ def tradeoffs_figure(
     if {x, y} == {COST, QUALITY}:
         mixes(fig, frontier, x)
     baselines(fig, frontier, rows, across, up, scales, colours or {})
-    _policies(fig, frontier, points, across, up)
+    _policies(fig, frontier, points, across, up, words)
     if not points:
         theme.empty(fig, "no policy has both measured")
     if picked is not None:
@@ -97,7 +99,12 @@ def _ends(e: Estimate) -> tuple[float, float]:
 
 
 def _policies(
-    fig: go.Figure, frontier: Frontier, points: Sequence[Point], across: Axis, up: Axis
+    fig: go.Figure,
+    frontier: Frontier,
+    points: Sequence[Point],
+    across: Axis,
+    up: Axis,
+    told: Words | None,
 ) -> None:
     line = set(frontier.frontier)
     best = [p for p in points if p.index in line]
@@ -114,7 +121,7 @@ def _policies(
         unknown = sum(not known(p, across.name, up.name) for p in frontier.points)
         words = f"{count(len(frontier.points))} policies"
         words += f", {count(unknown)} not measured" if unknown else ""
-        _trace(fig, others, across, up, words, twins, few, 0.5, named=named)
+        _trace(fig, others, across, up, words, twins, told, few, 0.5, named=named)
     if best and set(frontier.axes) == {across.name, up.name}:
         fig.add_trace(
             go.Scatter(
@@ -135,11 +142,11 @@ def _policies(
         )
     shown = [p for p in best if p.index]
     if shown:
-        _trace(fig, shown, across, up, "frontier", twins, True, named=named)
+        _trace(fig, shown, across, up, "frontier", twins, told, True, named=named)
     current = [p for p in points if not p.index]
     if current:
         name = "as it stands" if frontier.paths else current[0].name
-        _trace(fig, current, across, up, name, twins, True, symbol="diamond", size=15)
+        _trace(fig, current, across, up, name, twins, told, True, symbol="diamond", size=15)
 
 
 def _trace(
@@ -149,6 +156,7 @@ def _trace(
     up: Axis,
     name: str,
     twins: Mapping[int, int],
+    told: Words | None,
     bars: bool,
     opacity: float = 1.0,
     symbol: str = "circle",
@@ -175,7 +183,7 @@ def _trace(
                 "color": theme.faded(theme.POLICY, opacity),
                 "line": {"width": 0},
             },
-            customdata=[[p.index, point_words(p, twins.get(p.index, 0))] for p in points],
+            customdata=[[p.index, point_words(p, twins.get(p.index, 0), told)] for p in points],
             hovertemplate="%{customdata[1]}<extra></extra>",
         )
     )
