@@ -13,10 +13,16 @@ from dataclasses import dataclass
 import duckdb
 
 from toolkit.errors import DataError, did_you_mean
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.schema import INPUT_TOKENS, MODEL, REQUEST_ID
 
 MEASURED = ("quality", "cost_usd", "latency_s", "latency_ms")
-NUMBERS = (*MEASURED, "input_tokens", "output_tokens")
+NUMBERS = (*MEASURED, "input_tokens", "output_tokens", PROPENSITY)
+_LIMITS = {
+    "quality": ("{n} < 0 OR {n} > 1", "a number, 0 to 1, or blank for not measured"),
+    PROPENSITY: ("{n} <= 0 OR {n} > 1", "a number above 0, at most 1, or blank for not stated"),
+}
+_OTHER_LIMITS = ("{n} < 0", "a number, 0 or more, or blank for not measured")
 
 Found = list[tuple[int, str, int]]
 """(rowid, value, how many there are in all) of the first rows of a kind."""
@@ -92,7 +98,7 @@ def wrong_outcomes(con: duckdb.DuckDBPyConnection, rows: Rows) -> list[str]:
 def wrong_prompts(con: duckdb.DuckDBPyConnection, here: Rows) -> list[str]:
     """Missing and repeated keys in ``prompt``."""
     problems = _blank(con, "prompt", REQUEST_ID, here)
-    problems += _wrong_numbers(con, "prompt", (INPUT_TOKENS,), here)
+    problems += _wrong_numbers(con, "prompt", (INPUT_TOKENS, PROPENSITY), here)
     repeated: Found = con.execute(
         "SELECT row, request_id, count(*) OVER () FROM (SELECT rowid AS row, request_id,"
         "  row_number() OVER (PARTITION BY request_id ORDER BY rowid) AS nth"
@@ -156,17 +162,24 @@ def _wrong_numbers(
     problems = []
     for c in columns:
         number = f"TRY_CAST({c} AS DOUBLE)"
-        above, allowed = ("1", "0 to 1") if c == "quality" else ("'inf'", "0 or more")
-        found = _first_rows(
-            con,
-            f"{table} t",
-            c,
-            f"({number} IS NULL AND trim(CAST({c} AS VARCHAR)) <> '')"
-            f" OR NOT isfinite({number}) OR {number} < 0 OR {number} > {above}",
-        )
+        wrong, allowed = wrong_number(c, number, f"CAST({c} AS VARCHAR)")
+        found = _first_rows(con, f"{table} t", c, wrong)
         if found:
             problems.append(
-                f"{rows.source}: {c} is wrong; got {rows.listed(found)};"
-                f" allowed: a number, {allowed}, or blank for not measured"
+                f"{rows.source}: {c} is wrong; got {rows.listed(found)}; allowed: {allowed}"
             )
     return problems
+
+
+def wrong_number(column: str, number: str, text: str) -> tuple[str, str]:
+    """SQL that is true where a column of NUMBERS is wrong, and what it may hold, in words.
+
+    ``number`` is SQL of the value as a number, null where it is none, and ``text`` of the same as
+    text.
+    """
+    beyond, allowed = _LIMITS.get(column, _OTHER_LIMITS)
+    wrong = (
+        f"({number} IS NULL AND trim({text}) <> '') OR NOT isfinite({number})"
+        f" OR {beyond.format(n=number)}"
+    )
+    return wrong, allowed

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.gaps import MEASURED, Kind, gaps, kind_of
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.logs.tables import Tables
 from toolkit.schema import CATEGORY, ERROR_LABELS, MODEL, OUTCOME_COLUMNS, REQUEST_ID
 
@@ -164,14 +165,15 @@ class Dataset:
     def to_arrow(self) -> pa.Table:
         """The long format: a row for each outcome, sorted by request and model.
 
-        Columns are request_id, category, model, then what was measured; ``error`` is the name of
-        the error or null.
+        Columns are request_id, category and propensity where the requests have them, model, then
+        what was measured; ``error`` is the name of the error or null.
         """
         table = self.outcomes_table()
         request, model, code = (table[c] for c in ("request_ix", "model_ix", "error"))
         columns = {REQUEST_ID: self.requests[REQUEST_ID].take(request)}
-        if CATEGORY in self.requests.column_names:
-            columns[CATEGORY] = self.requests[CATEGORY].take(request)
+        for name in (CATEGORY, PROPENSITY):
+            if name in self.requests.column_names:
+                columns[name] = self.requests[name].take(request)
         columns[MODEL] = pa.array(self.models, pa.string()).take(model.combine_chunks())
         labels = pa.array([None, *ERROR_LABELS], pa.string())
         for name in OUTCOME_COLUMNS:

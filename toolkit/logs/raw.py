@@ -15,15 +15,16 @@ import pyarrow as pa
 
 from toolkit.errors import DataError, did_you_mean
 from toolkit.logs.checks import NUMBERS, Rows, refuse, repeated_columns
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.schema import CATEGORY, INPUT_TOKENS, MODEL, PROMPT, REQUEST_ID, TIMESTAMP
 
 TEXTS = ("answer", "error_detail", "cost_estimated")
 """Kept beside the outcomes where a log has them."""
-OF_REQUEST = (CATEGORY, PROMPT, TIMESTAMP)
+OF_REQUEST = (CATEGORY, PROMPT, TIMESTAMP, PROPENSITY)
 """Columns of the requests that may stand in an outcomes table."""
-KNOWN = (REQUEST_ID, MODEL, *OF_REQUEST, *NUMBERS, "error", *TEXTS)
+KNOWN = tuple(dict.fromkeys((REQUEST_ID, MODEL, *OF_REQUEST, *NUMBERS, "error", *TEXTS)))
 """Columns of an outcomes table that are read; others are left out, and said to be."""
-_KEYS = (REQUEST_ID, CATEGORY, INPUT_TOKENS)
+_KEYS = (REQUEST_ID, CATEGORY, INPUT_TOKENS, PROPENSITY)
 
 
 def load_raw(

@@ -24,6 +24,7 @@ from toolkit.logs.checks import (
     wrong_requests,
 )
 from toolkit.logs.errornames import error_codes
+from toolkit.logs.propensity import PROPENSITY, one_of_each
 from toolkit.logs.raw import KNOWN, OF_REQUEST, TEXTS, decoded, load_requests
 from toolkit.schema import INPUT_TOKENS, REQUEST_ID, TIMESTAMP
 
@@ -89,6 +90,8 @@ def tabulate(
     and ``latency`` is SQL. Table ``prompt`` holds the keys of ``requests``.
     """
     said = [*notes, *(_differences(con) if requests is not None else [])]
+    if PROPENSITY in columns and (requests is None or PROPENSITY not in requests.column_names):
+        said += one_of_each(con)
     code, read = _read_errors(con)
     models = _models(con)
     outcomes = _Outcomes(con, columns, extras, requests, latency, code)
@@ -103,15 +106,17 @@ def tabulate(
 def _differences(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Notes on where the requests and the outcomes do not agree."""
     notes = []
-    unused, differs = con.execute(
+    unused, areas, chances = con.execute(
         "SELECT (SELECT count(*) FROM prompt ANTI JOIN raw USING (request_id)),"
-        " (SELECT count(DISTINCT request_id) FROM raw JOIN prompt p USING (request_id)"
-        "  WHERE p.category <> raw.category)"
+        " count(DISTINCT request_id) FILTER (p.category <> raw.category),"
+        " count(DISTINCT request_id) FILTER (TRY_CAST(p.propensity AS DOUBLE)"
+        "  <> TRY_CAST(raw.propensity AS DOUBLE)) FROM raw JOIN prompt p USING (request_id)"
     ).fetchall()[0]
     if unused:
         notes.append(f"prompts without an outcome, left out: {unused}")
-    if differs:
-        notes.append(f"requests with another category in the prompts, which is kept: {differs}")
+    for what, differs in (("category", areas), (PROPENSITY, chances)):
+        if differs:
+            notes.append(f"requests with another {what} in the prompts, which is kept: {differs}")
     return notes
 
 
@@ -214,7 +219,7 @@ class _Outcomes:
         for name in OF_REQUEST:
             if name in rest:
                 found[name] = rest.pop(name)
-            elif name in self.columns:
+            elif name in self.columns and not _is_unstated(name, facts[name]):
                 found[name] = _moments(facts[name]) if name == TIMESTAMP else facts[name]
         # A format knows columns that a log need not use.
         filled = [i for i in range(len(self.extras)) if facts[f"x{i}"].null_count < len(facts)]
@@ -247,6 +252,11 @@ class _Outcomes:
             " LEFT JOIN (SELECT request_ix, median(input_tokens) AS tokens FROM outcome"
             "  WHERE input_tokens > 0 GROUP BY 1) ON request_ix = ix ORDER BY ix"
         ).to_arrow_table()
+
+
+def _is_unstated(name: str, column: pa.ChunkedArray) -> bool:
+    """Whether it is a column of propensities, and all are blank, so that they can be estimated."""
+    return name == PROPENSITY and column.null_count == len(column)
 
 
 def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:

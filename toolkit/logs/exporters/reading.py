@@ -31,10 +31,11 @@ from toolkit.logs.errornames import error_type
 from toolkit.logs.exporters.about import ABOUT, MODELS, PARTS, has_columns, read_about
 from toolkit.logs.exporters.text import read_text
 from toolkit.logs.files import File, digest_of, explained, is_simulated, open_file
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.logs.raw import load_requests, register_frame
 from toolkit.logs.readers import read_tables
 from toolkit.logs.tables import Tables
-from toolkit.schema import MODEL, OUTCOME_COLUMNS, REQUEST_ID
+from toolkit.schema import CATEGORY, MODEL, OUTCOME_COLUMNS, REQUEST_ID
 
 
 def read_folder(folder: str | Path, name: str = "") -> Dataset:
@@ -142,7 +143,7 @@ def _indexed(rows: pa.Table, given: pa.Table, models: tuple[str, ...]) -> Tables
         **{name: rows[name] for name in OUTCOME_COLUMNS if name != "error"},
         "error": pc.fill_null(codes.take(errors.indices), 0),
     }
-    known = {*columns, REQUEST_ID, MODEL, "category"}
+    known = {*columns, REQUEST_ID, MODEL, CATEGORY, PROPENSITY}
     columns |= {name: rows[name] for name in rows.column_names if name not in known}
     table = pa.table(columns)
     graded_failure = pc.and_(pc.not_equal(table["error"], 0), pc.is_valid(table["quality"]))

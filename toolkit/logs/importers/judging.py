@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Names
 
+from toolkit.logs.checks import wrong_number
 from toolkit.logs.importers.format import Mapping
 from toolkit.logs.importers.source import Source
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.logs.raw import KNOWN
 from toolkit.schema import MODEL, REQUEST_ID, TIMESTAMP
 
-NUMBERS = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens")
+NUMBERS = ("quality", "cost_usd", "latency_s", "input_tokens", "output_tokens", PROPENSITY)
 TEXTS = tuple(c for c in KNOWN if c not in {*NUMBERS, "latency_ms", TIMESTAMP})
 _GIVEN = (*NUMBERS, "latency_ms")
 _NEVER_BLANK = (REQUEST_ID, MODEL, "error")
@@ -111,16 +113,8 @@ def _judgement(mapping: Mapping, *, drops: bool, prompts: bool) -> dict[str, str
 
 
 def _wrong_number(c: str) -> tuple[str, str]:
-    above, allowed = ("1", "0 to 1") if c == "quality" else ("'inf'", "0 or more")
-    test = (
-        f"(n_{c} IS NULL AND trim(t_{c}) <> '') OR NOT isfinite(n_{c})"
-        f" OR n_{c} < 0 OR n_{c} > {above}"
-    )
-    why = (
-        f"'{c} is wrong; got ''' || left(t_{c}, 60) ||"
-        f" '''; allowed: a number, {allowed}, or blank for not measured'"
-    )
-    return test, why
+    test, allowed = wrong_number(c, f"n_{c}", f"t_{c}")
+    return test, f"'{c} is wrong; got ''' || left(t_{c}, 60) || '''; allowed: {allowed}'"
 
 
 def _quoted(text: str) -> str:

@@ -23,10 +23,11 @@ from toolkit.logs.checks import NUMBERS
 from toolkit.logs.importers.expressions import FILE_STEM, as_written, measured, truth
 from toolkit.logs.importers.format import Columns, Format, Mapping, Options
 from toolkit.logs.importers.formats.long import OF_REQUESTS, check_names
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.logs.raw import KNOWN
 from toolkit.schema import MODEL, REQUEST_ID
 
-PER_MODEL = (*NUMBERS, "error", "answer", "error_detail")
+PER_MODEL = (*(c for c in NUMBERS if c != PROPENSITY), "error", "answer", "error_detail")
 _SLOT = "{model}"
 
 
