@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.cli import main
+import sys
 
 if __name__ == "__main__":
+    try:
+        from toolkit.cli import main
+    except KeyboardInterrupt:  # while the commands are loaded; later they see to it themselves
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)
     main()

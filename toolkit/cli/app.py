@@ -9,11 +9,14 @@ import typer
 from typer.core import TyperGroup
 
 from toolkit import __version__
+from toolkit.cli.interrupts import interruptible
 from toolkit.cli.text import clean, to_json
 from toolkit.errors import DetourError
 
 MISTAKE = 2
 """Exit code for what the user can mend; a wrong option ends with the same."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 class Commands(TyperGroup):
@@ -22,7 +25,11 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            say("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from error
         except DetourError as error:
             message = str(error)
         except BrokenPipeError:
