@@ -7,6 +7,8 @@ million of them.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pyarrow as pa
 
@@ -61,6 +63,7 @@ def propensity(category: np.ndarray, length: np.ndarray) -> np.ndarray:
     return 0.15 + 0.55 * raised / raised.sum(axis=1, keepdims=True)
 
 
+@functools.cache
 def truth() -> np.ndarray:
     """Quality, cost per request, latency and error rate of the policy."""
     category, length = requests(np.random.default_rng(0), 1_000_000)

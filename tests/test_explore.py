@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from toolkit.cli import app
 from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.intervals import Z
-from toolkit.evaluate.offpolicy.estimate import estimate_difference
+from toolkit.evaluate.offpolicy.difference import estimate_difference
 from toolkit.evaluate.offpolicy.explore import explore
 from toolkit.evaluate.offpolicy.sampling import logging_chances, sample_log
 from toolkit.logs.dataset import Dataset

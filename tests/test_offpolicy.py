@@ -15,7 +15,8 @@ from toolkit.engine.replay import replay
 from toolkit.errors import DataError, DetourError, PolicyError
 from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, SAID, logged_actions, target
 from toolkit.evaluate.offpolicy.episodes import METRICS
-from toolkit.evaluate.offpolicy.estimate import estimate, estimate_difference
+from toolkit.evaluate.offpolicy.difference import estimate_difference
+from toolkit.evaluate.offpolicy.estimate import estimate
 from toolkit.evaluate.offpolicy.nuisance import Outcomes, design
 from toolkit.evaluate.offpolicy.sampling import sample_log
 from toolkit.evaluate.offpolicy.support import SupportError

@@ -13,7 +13,8 @@ from toolkit.cli.text import WIDTH, blocks, clean, notes, table, title
 from toolkit.errors import DetourError
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.offpolicy.result import OffPolicy, OffPolicyDifference
+    from toolkit.evaluate.offpolicy.difference import OffPolicyDifference
+    from toolkit.evaluate.offpolicy.result import OffPolicy
 
 
 @app.command("estimate")
@@ -36,7 +37,8 @@ def estimate_command(
     as_json: JsonArg = False,
 ) -> None:
     """Estimate what a policy would have done from a log with one outcome per request."""
-    from toolkit.evaluate.offpolicy.estimate import estimate, estimate_difference
+    from toolkit.evaluate.offpolicy.difference import estimate_difference
+    from toolkit.evaluate.offpolicy.estimate import estimate
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
 
@@ -69,7 +71,7 @@ def estimate_command(
 
 def estimate_text(found: OffPolicy) -> str:
     """The answer, every estimator beside the log and the single models, the overlap, the notes."""
-    from toolkit.evaluate.format import count, number, percent
+    from toolkit.evaluate.format import count, counted, number, percent
     from toolkit.evaluate.goals import WORDS
     from toolkit.evaluate.offpolicy.episodes import METRICS
 
@@ -102,8 +104,8 @@ def estimate_text(found: OffPolicy) -> str:
     )
     return blocks(
         title(
-            f"{found.policy} from {found.dataset}, {count(found.n)} of {count(found.requests)}"
-            " requests",
+            f"{found.policy} from {found.dataset},"
+            f" {count(found.n)} of {counted(found.requests, 'request')}",
             simulated=found.simulated,
         ),
         textwrap.fill(clean(found.verdict), WIDTH),
@@ -117,8 +119,13 @@ def estimate_text(found: OffPolicy) -> str:
 
 def difference_text(found: OffPolicyDifference) -> str:
     """The difference between two policies, in words first."""
+    from toolkit.evaluate.format import count, counted
+    from toolkit.evaluate.offpolicy.difference_words import HEAD
+
+    of = f"{count(found.n)} of {counted(found.requests, 'request')}"
     return blocks(
-        title(f"{found.policy} against {found.against}", simulated=found.simulated),
+        title(f"{found.policy} against {found.against}, {of}", simulated=found.simulated),
         textwrap.fill(clean(found.verdict), WIDTH),
-        table(("", "difference [95 %]"), found.rows),
+        table(HEAD, found.rows, words=(0, 4)),
+        notes(found.notes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,8 @@ def explore_command(
         raise DetourError(
             "explore: nothing to tell the policy from; allowed: --against or --serving, or both"
         )
+    if detect is not None and not 0 < detect < math.inf:
+        raise DetourError(f"--detect: no difference; got {detect:g}; allowed: a number above 0")
     in_points = metric in ("quality", "error_rate")
     found = explore(
         (load_policy(base), load_policy(policy)),

@@ -6,6 +6,7 @@ its rules decide, and the shares of a split are probabilities, so nothing is dra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,16 @@ class Target:
         return np.column_stack([self.weight_on(j) for j in range(self.dataset.n_models)])
 
 
-def logged_actions(dataset: Dataset) -> NDArray[np.intp]:
+def logged_actions(dataset: Dataset, policies: Sequence[Policy] = ()) -> NDArray[np.intp]:
     """(n,) the column of the model that served each request.
+
+    Where one model served all of them, the dataset is a log for ``policies`` that may ask others.
 
     Raises:
         DataError: The dataset is complete, or a request has no outcome or several.
     """
     name = dataset.name
-    if dataset.complete:
+    if dataset.complete and not any(never_seen(policy, dataset) for policy in policies):
         raise DataError(
             f"dataset {name!r}: every model was observed on every request, so nothing has to be"
             " estimated: `replay` measures what the policy does"
@@ -84,13 +87,28 @@ def logged_actions(dataset: Dataset) -> NDArray[np.intp]:
     return np.asarray(dataset.observed.argmax(axis=1))
 
 
-def target(policy: Policy, dataset: Dataset) -> Target:
+def never_seen(policy: Policy, dataset: Dataset) -> tuple[str, ...]:
+    """Names in the log of the policy's models that a log of one model does not have.
+
+    Such a log names none but the model that served, whomever the router knew. In any other log a
+    name that is not there is taken for a mistake: empty.
+    """
+    if dataset.n_models != 1 or not dataset.complete:
+        return ()
+    names = dict.fromkeys(policy.log_name(name) for name in policy.models)
+    return tuple(name for name in names if name not in dataset.models)
+
+
+def target(policy: Policy, dataset: Dataset, unseen: Sequence[str] = ()) -> Target:
     """What a policy would ask on each request of a dataset.
+
+    ``unseen`` are names that the dataset need not have: they count as those of live models.
 
     Raises:
         PolicyError: The policy names a model or a column that the dataset does not have.
     """
-    plan = compile_plan(policy, dataset.models)
+    plan = compile_plan(policy, (*dataset.models, *unseen))
+    plan.models["column"][plan.models["column"] >= dataset.n_models] = -1
     route = _routes(policy, dataset)
     able = _able(policy, plan, dataset)
     first = [_first(plan, chain, able) for chain in range(len(plan.chains))]

@@ -9,7 +9,7 @@ import numpy as np
 from toolkit.evaluate.compare import METRICS
 from toolkit.evaluate.intervals import RESAMPLES, UNDEFINED, Estimate, Metric, Rows, bootstrap_of
 from toolkit.evaluate.offpolicy.branches import branches, value_of
-from toolkit.evaluate.offpolicy.estimate import estimate_difference
+from toolkit.evaluate.offpolicy.difference import estimate_difference
 from toolkit.evaluate.offpolicy.support import SupportError
 from toolkit.policy.model import Policy
 

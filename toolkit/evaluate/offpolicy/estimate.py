@@ -15,26 +15,25 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.errors import DetourError
+from toolkit.engine.decide import check_seed
 from toolkit.evaluate.goals import judge_all
 from toolkit.evaluate.intervals import UNDEFINED, Estimate, Floats
 from toolkit.evaluate.offpolicy import words
 from toolkit.evaluate.offpolicy.episodes import METRICS
 from toolkit.evaluate.offpolicy.estimators import TAU, Estimated, effective_sample_size
 from toolkit.evaluate.offpolicy.evidence import Evidence, Log, gather, read_log
+from toolkit.evaluate.offpolicy.given import a_dataset, a_policy, maybe_policy
 from toolkit.evaluate.offpolicy.nuisance import FOLDS
-from toolkit.evaluate.offpolicy.result import Metrics, OffPolicy, OffPolicyDifference, Weights
-from toolkit.evaluate.offpolicy.support import refusal
+from toolkit.evaluate.offpolicy.result import Metrics, OffPolicy
+from toolkit.evaluate.offpolicy.sample import check_how, clusters_of, rows_of
 from toolkit.evaluate.offpolicy.uncertainty import interval
+from toolkit.evaluate.offpolicy.weights import refuse_impossible, weights_of
 from toolkit.logs.dataset import Dataset
 from toolkit.policy.model import Policy
 
 FRACTIONS = ("quality", "error_rate")
 MOST_SINGLES = 20
 """Models of the log that are estimated by themselves, the most frequent first."""
-
-Part = tuple[Estimated, Floats, Floats]
-"""An estimate, and the weights and rewards behind it."""
 
 
 def estimate(
@@ -68,16 +67,21 @@ def estimate(
         DataError: The dataset is no log of one outcome per request, or its propensities are wrong.
         PolicyError: A policy names a model or column that the log does not have.
     """
-    _check(where_supported, extrapolate, tau, folds)
-    log = read_log(dataset, logged_by, folds, seed)
+    a_policy(policy), a_dataset(dataset), maybe_policy(logged_by, "logged_by")
+    check_seed(seed)
+    check_how(where_supported, extrapolate, tau, folds)
+    log = read_log(dataset, logged_by, folds, seed, (policy,))
     tell = progress or (lambda _done, _of: None)
     counts = np.bincount(log.action, minlength=dataset.n_models)
     singles = [j for j in np.argsort(-counts, kind="stable")[:MOST_SINGLES] if counts[j]]
     tell(0, 1 + len(singles))
     evidence = gather(log, policy)
-    rows = _rows(evidence, where_supported=where_supported, extrapolate=extrapolate)
+    rows = rows_of(evidence, where_supported=where_supported, extrapolate=extrapolate)
     limit = TAU if tau is None else tau
-    mode = "dm" if extrapolate else "matched" if log.propensities.deterministic else "dr"
+    mode = "dm" if extrapolate else mode_of(log)
+    weights = weights_of(evidence, rows, limit)
+    if mode == "dr":
+        refuse_impossible(evidence, weights)
     alone: dict[str, Metrics] = {}
     for done, j in enumerate(singles if mode == "dr" else ()):
         tell(1 + done, 1 + len(singles))
@@ -102,7 +106,7 @@ def estimate(
         logged=_logged(log, rows),
         singles=alone,
         effective_sample_size=_worth(evidence, rows, mode),
-        weights=_weights(evidence, rows),
+        weights=weights,
         overlap=evidence.support.slices,
         propensities=log.propensities.source,
         deterministic=log.propensities.deterministic,
@@ -116,76 +120,15 @@ def estimate(
     return replace(found, assumptions=words.assumptions(log, (policy,), found, lacks))
 
 
-def estimate_difference(
-    policy: Policy,
-    against: Policy,
-    dataset: Dataset,
-    *,
-    logged_by: Policy | None = None,
-    where_supported: bool = False,
-    folds: int = FOLDS,
-    seed: int = 0,
-) -> OffPolicyDifference:
-    """Estimate ``policy`` minus ``against`` request by request, doubly robust.
-
-    What makes a request dear or hard cancels. Arguments and errors as for :func:`estimate`.
-    """
-    _check(where_supported, extrapolate=False, tau=None, folds=folds)
-    log = read_log(dataset, logged_by, folds, seed)
-    both = gather(log, policy), gather(log, against)
-    a, b = (_rows(one, where_supported=where_supported, extrapolate=False) for one in both)
-    rows = np.intersect1d(a, b)
-    if not len(rows):
-        raise refusal(both[0].target, both[0].support)
-    lacks = dict(both[0].undefined(rows)) | dict(both[1].undefined(rows))
-    mode = "matched" if log.propensities.deterministic else "dr"
-    weight = sum((one.weight()[rows] for one in both), start=np.zeros(len(rows)))
-    differences = {}
-    for m, metric in enumerate(METRICS):
-        if metric in lacks:
-            differences[metric] = UNDEFINED
-            continue
-        this, other = (_parts(one, m, rows, mode, TAU)[mode][0] for one in both)
-        gap = Estimated(this.value - other.value, this.influence - other.influence)
-        found = interval(gap, weight, np.zeros(len(rows)), _clusters(log, rows))
-        differences[metric] = found.scaled(1000) if metric == "cost_usd_per_1k" else found
-    return OffPolicyDifference(
-        policy=policy.policy,
-        against=against.policy,
-        dataset=dataset.name,
-        simulated=dataset.simulated,
-        requests=dataset.n_requests,
-        n=len(rows),
-        differences=differences,
-        assumptions=words.assumptions(log, (policy, against), None, lacks),
-    )
+def mode_of(log: Log) -> str:
+    """The estimator that a log allows."""
+    return "matched" if log.propensities.deterministic else "dr"
 
 
-def _check(where_supported: bool, extrapolate: bool, tau: float | None, folds: int) -> None:
-    if where_supported and extrapolate:
-        raise DetourError(
-            "estimate: where_supported leaves out what extrapolate asks for; allowed: one of them"
-        )
-    if tau is not None and not tau > 0:
-        raise DetourError(f"estimate: tau is a limit of weights; got {tau:g}; allowed: above 0")
-    if folds < 2:
-        raise DetourError(f"estimate: folds: got {folds}; allowed: 2 or more")
-
-
-def _rows(evidence: Evidence, *, where_supported: bool, extrapolate: bool) -> NDArray[np.intp]:
-    """The requests to estimate; raises SupportError."""
-    everything = np.arange(len(evidence.support.code))
-    if extrapolate or evidence.support.enough:
-        return everything
-    rows = evidence.support.rows
-    if not where_supported or not len(rows):
-        raise refusal(evidence.target, evidence.support)
-    return rows
-
-
-def _parts(
-    evidence: Evidence, metric: int, rows: NDArray[np.intp], mode: str, tau: float
-) -> Mapping[str, Part]:
+def parts(
+    evidence: Evidence, metric: int, rows: NDArray[np.intp], mode: str, tau: float = TAU
+) -> Mapping[str, tuple[Estimated, Floats, Floats]]:
+    """Each estimator of a metric with what is behind it; none but those that ``mode`` allows."""
     if mode == "matched":
         return {"matched": evidence.matched(metric, rows)}
     found = evidence.estimated(metric, rows, tau)
@@ -200,10 +143,10 @@ def _estimates(
 ) -> dict[str, Metrics]:
     """Each estimator's estimates of every metric."""
     lacks = evidence.undefined(rows)
-    cluster = _clusters(evidence.log, rows)
+    cluster = clusters_of(evidence.log, rows)
     out: dict[str, Metrics] = {}
     for m, metric in enumerate(METRICS):
-        for name, part in _parts(evidence, m, rows, mode, tau).items():
+        for name, part in parts(evidence, m, rows, mode, tau).items():
             found = UNDEFINED
             if metric not in lacks:
                 found = interval(*part, cluster, fraction=metric in FRACTIONS)
@@ -227,7 +170,7 @@ def _from_zero(found: Estimate) -> Estimate:
 def _logged(log: Log, rows: NDArray[np.intp]) -> Metrics:
     """Means of the logged first calls as they went."""
     at = rows, log.action[rows]
-    data, cluster = log.dataset, _clusters(log, rows)
+    data, cluster = log.dataset, clusters_of(log, rows)
     quality = data.quality[at] if data.graded else np.full(len(rows), np.nan)
     failed = (data.error[at] != 0).astype(np.float64)
     out: Metrics = {}
@@ -249,23 +192,7 @@ def _worth(evidence: Evidence, rows: NDArray[np.intp], mode: str) -> float:
     return float(len(rows)) if mode == "matched" else effective_sample_size(evidence.weight()[rows])
 
 
-def _weights(evidence: Evidence, rows: NDArray[np.intp]) -> Weights:
-    weight, log = evidence.weight()[rows], evidence.log
-    mean = Estimated(float(weight.mean()) if len(rows) else math.nan, weight)
-    return Weights(
-        mean=interval(mean, np.ones(len(rows)), weight, _clusters(log, rows)),
-        expected=1 - float(evidence.episodes.silent[rows].mean()) if len(rows) else math.nan,
-        max=float(weight.max(initial=0.0)),
-        share_below_1pct=float((log.propensities.logged[rows] < 0.01).mean()),
-    )
-
-
 def _going_on(evidence: Evidence, rows: NDArray[np.intp]) -> float:
     weight = evidence.weight()[rows]
     total = float(weight.sum())
     return float(weight @ evidence.episodes.goes_on[rows]) / total if total else math.nan
-
-
-def _clusters(log: Log, rows: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """(rows,) the clusters of these requests, numbered from 0 without gaps."""
-    return None if log.cluster is None else np.unique(log.cluster[rows], return_inverse=True)[1]

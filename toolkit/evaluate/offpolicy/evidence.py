@@ -6,14 +6,20 @@ that their differences are taken request by request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate.clusters import clusters
-from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, Target, logged_actions, target
+from toolkit.evaluate.offpolicy.actions import (
+    LIVE_ONLY,
+    Target,
+    logged_actions,
+    never_seen,
+    target,
+)
 from toolkit.evaluate.offpolicy.episodes import METRICS, Episodes, episodes
 from toolkit.evaluate.offpolicy.estimators import (
     TAU,
@@ -55,15 +61,19 @@ class Log:
 
 
 def read_log(
-    dataset: Dataset, logged_by: Policy | None = None, folds: int = FOLDS, seed: int = 0
+    dataset: Dataset,
+    logged_by: Policy | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+    policies: Sequence[Policy] = (),
 ) -> Log:
-    """Find out who served what and how likely that was.
+    """Find out who served what and how likely that was; ``policies`` are to be estimated from it.
 
     Raises:
         DataError: The dataset is not a log of one outcome per request, or its propensities are
             wrong.
     """
-    action = logged_actions(dataset)
+    action = logged_actions(dataset, policies)
     known = design(dataset, folds, seed)
     together = clusters(dataset)
     column = None if together is None else together.column
@@ -182,7 +192,7 @@ def _plus(one: Estimated, known: Floats) -> Estimated:
 
 def gather(log: Log, policy: Policy) -> Evidence:
     """Follow a policy through a log. Raises ``PolicyError`` where it does not fit the data."""
-    aim = target(policy, log.dataset)
+    aim = target(policy, log.dataset, never_seen(policy, log.dataset))
     return Evidence(
         log=log,
         target=aim,

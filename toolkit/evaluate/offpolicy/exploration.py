@@ -6,12 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.format import (
-    count,
-    html_list,
-    html_table,
-    usd_interval,
-)
+from toolkit.evaluate.format import counted, html_list, html_table, usd_interval
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.offpolicy import exploration_words as words
 
@@ -178,7 +173,8 @@ class Exploration:
     def title(self) -> str:
         """What was asked."""
         return (
-            f"Exploring on top of {self.serving} on {self.dataset}, {count(self.requests)} requests"
+            f"Exploring on top of {self.serving} on {self.dataset},"
+            f" {counted(self.requests, 'request')}"
         )
 
 

@@ -11,6 +11,7 @@ from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.format import (
     UNDEFINED,
     count,
+    counted,
     number,
     number_interval,
     seconds,
@@ -19,6 +20,7 @@ from toolkit.evaluate.format import (
 )
 from toolkit.evaluate.offpolicy.branches import shares_state
 from toolkit.evaluate.offpolicy.noise import POWER, RAREST
+from toolkit.evaluate.offpolicy.phrases import listed, some
 
 if TYPE_CHECKING:
     from toolkit.evaluate.intervals import Estimate
@@ -68,11 +70,6 @@ def about(requests: float) -> str:
     return count(math.ceil(requests / step) * step)
 
 
-def listed(names: Sequence[str]) -> str:
-    """``A``, ``A and B``, ``A, B and C``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 def verdict(found: Exploration) -> str:
     """What to do, what it tells and what it costs."""
     pairs = [pair for pair in found.pairs if not pair.same]
@@ -99,8 +96,9 @@ def verdict(found: Exploration) -> str:
 
 
 def _one(found: Exploration, share: Share) -> str:
+    s = "s" if found.requests == 1 else ""
     tells = (
-        f"{count(found.requests)} requests then tell {listed(found.policies)} apart by"
+        f"{counted(found.requests, 'request')} then tell{s} {listed(found.policies)} apart by"
         f" {_aims(found)} in {_often(share.power)} such logs (standard error"
         f" {amount(found.metric, share.standard_error)})"
     )
@@ -112,10 +110,20 @@ def _one(found: Exploration, share: Share) -> str:
     told = f"Against {found.serving} alone this changes {price}."
     if not price:
         told = f"What it changes against {found.serving} alone the data does not tell."
-    return (
-        f"Send {part(share.explore)} of the requests to one of {count(len(found.models))} models"
-        f" at random: {tells}. {told}"
-    )
+    return f"Send {part(share.explore)} of the requests {_at_random(found)}: {tells}. {told}"
+
+
+def _at_random(found: Exploration) -> str:
+    if len(found.models) == 1:
+        return f"to {found.models[0]} at random"
+    return f"to one of {counted(len(found.models), 'model')} at random"
+
+
+def _drawn(found: Exploration) -> str:
+    if len(found.models) == 1:
+        return f"to {found.models[0]}"
+    k = counted(len(found.models), "model")
+    return f"to one of {k}, drawn evenly ({listed(some(found.models))})"
 
 
 def _often(power: float) -> str:
@@ -135,7 +143,7 @@ def _changes(quality: Estimate, cost: Estimate) -> str:
 def _none(found: Exploration) -> str:
     last = found.shares[-1]
     text = (
-        f"No share up to {part(last.explore)} lets {count(found.requests)} requests tell"
+        f"No share up to {part(last.explore)} lets {counted(found.requests, 'request')} tell"
         f" {listed(found.policies)} apart by {_aims(found)}"
     )
     if not math.isfinite(last.requests_needed):
@@ -145,9 +153,10 @@ def _none(found: Exploration) -> str:
             f"{text}: at {part(last.explore)} it takes about {about(last.requests_needed)} until"
             f" each category shows {round(RAREST)} requests of each model on which much rests."
         )
+    s = "s" if found.requests == 1 else ""
     return (
         f"{text}: at {part(last.explore)} it takes about {about(last.requests_needed)}, and"
-        f" {count(found.requests)} find {amount(found.metric, last.detectable)}."
+        f" {count(found.requests)} find{s} {amount(found.metric, last.detectable)}."
     )
 
 
@@ -175,9 +184,9 @@ def assumptions(
         " Tomorrow's requests are taken to be like these."
     )
     lines.append(
-        f"The share that is explored goes to one of {count(len(found.models))} models, drawn evenly"
-        f" ({listed(_few(found.models))}), which answers alone; {found.serving} serves the rest."
-        " The probability of the model that was asked has to be logged."
+        f"The share that is explored goes {_drawn(found)}, which answers alone;"
+        f" {found.serving} serves the rest. The probability of the model that was asked has to be"
+        " logged."
     )
     lines.append(
         "A share decides if the 95 % interval of the doubly robust difference leaves out 0 in at"
@@ -199,7 +208,3 @@ def assumptions(
             "What requests share (breakers, limits, budgets, the cache) is left out of the plan."
         )
     return tuple(lines)
-
-
-def _few(names: Sequence[str]) -> list[str]:
-    return [*names[:5], *([f"{count(len(names) - 5)} more"] if len(names) > 5 else [])]

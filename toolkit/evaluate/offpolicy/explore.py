@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.engine.decide import check_seed
 from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate.compare import METRICS
 from toolkit.evaluate.intervals import RESAMPLES, Estimate
@@ -23,6 +24,7 @@ from toolkit.evaluate.offpolicy.branches import branches
 from toolkit.evaluate.offpolicy.exploration import Exploration, Pair, Share
 from toolkit.evaluate.offpolicy.exploration_words import assumptions
 from toolkit.evaluate.offpolicy.explored import models_asked, models_drawn, one_at_random
+from toolkit.evaluate.offpolicy.given import a_dataset, a_number, every_policy, maybe_policy
 from toolkit.evaluate.offpolicy.noise import ERRORS, Curve, Noise
 from toolkit.evaluate.offpolicy.residuals import noise
 from toolkit.evaluate.offpolicy.sampling import logging_chances
@@ -40,10 +42,10 @@ def explore(
     *,
     serving: Policy | None = None,
     requests: int | None = None,
-    shares: Sequence[float] = SHARES,
+    shares: Sequence[float] | float = SHARES,
     metric: str = "quality",
     detect: float | None = None,
-    models: Sequence[str] | None = None,
+    models: Sequence[str] | str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -70,9 +72,14 @@ def explore(
         DataError: An argument is out of range, or the data cannot hold such a log.
         PolicyError: A policy does not fit the dataset.
     """
-    given = (policies,) if isinstance(policies, Policy) else tuple(policies)
+    given = every_policy(policies)
+    maybe_policy(serving, "serving")
+    a_dataset(dataset)
+    check_seed(seed)
+    tried = tuple(shares) if isinstance(shares, Sequence | np.ndarray) else (shares,)
+    models = (models,) if isinstance(models, str) else models
     wanted = dataset.n_requests if requests is None else requests
-    _check(dataset, given, serving, shares, metric, detect, wanted)
+    _check(dataset, given, serving, tried, metric, detect, wanted)
     serving = serving or given[0]
     compared = given if len(given) > 1 else (serving, *given)
     asked = models_asked((*compared, serving), dataset)
@@ -93,7 +100,7 @@ def explore(
     price = apart(dataset, serving, one_at_random(drawn), resamples, seed)
     evenly = dict.fromkeys(drawn, 1.0)
     planned = []
-    for share in sorted(set(shares)):
+    for share in sorted(set(tried)):
         chances = logging_chances(dataset, serving, share, evenly)[:, arms]
         curves = [spread.under(chances) for spread in noises]
         planned.append(_share(share, curves, pairs, wanted, price))
@@ -136,14 +143,16 @@ def _check(
             f"metric: unknown; got {metric!r}; allowed: {did_you_mean(metric, METRICS)}"
         )
     for share in shares:
-        if not 0 <= share <= 1:
+        if not 0 <= a_number(share, "shares", "0 to 1") <= 1:
             raise DataError(f"shares: not a share of requests; got {share!r}; allowed: 0 to 1")
     if not shares:
         raise DataError("shares: none to choose from; allowed: at least one from 0 to 1")
-    if detect is not None and not 0 < detect < math.inf:
+    if detect is not None and not 0 < a_number(detect, "detect", "above 0") < math.inf:
         raise DataError(f"detect: no difference; got {detect!r}; allowed: a number above 0")
-    if requests < 1:
+    if a_number(requests, "requests", "1 or more") < 1:
         raise DataError(f"requests: too few; got {requests!r}; allowed: 1 or more")
+    if requests != int(requests):
+        raise DataError(f"requests: not a whole number; got {requests!r}; allowed: 1 or more")
     if not dataset.n_requests:
         raise DataError(f"dataset {dataset.name!r}: it has no requests to plan with")
 

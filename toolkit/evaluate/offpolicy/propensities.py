@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
-from toolkit.evaluate.offpolicy.actions import target
+from toolkit.evaluate.offpolicy.actions import never_seen, target
 from toolkit.evaluate.offpolicy.nuisance import Design
 from toolkit.evaluate.offpolicy.sampling import PROPENSITY
 from toolkit.logs.dataset import Dataset
@@ -75,7 +75,7 @@ def propensities(
 
 
 def _of_policy(dataset: Dataset, action: NDArray[np.intp], policy: Policy) -> Propensities:
-    serving = target(policy, dataset)
+    serving = target(policy, dataset, never_seen(policy, dataset))
     logged = serving.weight_on(action)
     never = np.flatnonzero(logged <= 0)
     if len(never):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.format import count, html_list, html_table, percent
+from toolkit.evaluate.format import count, counted, html_list, html_table, percent
 from toolkit.evaluate.goals import WORDS, GoalResult
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.offpolicy import words
 from toolkit.evaluate.offpolicy.episodes import METRICS
 from toolkit.evaluate.offpolicy.propensities import Source
 from toolkit.evaluate.offpolicy.support import Overlap
+from toolkit.evaluate.offpolicy.weights import Weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,7 @@ Metrics = dict[str, Estimate]
 """An estimate of each of ``episodes.METRICS``, in their order."""
 
 
-def metrics_to_dict(found: Metrics) -> dict[str, Any]:
+def metrics_to_dict(found: Mapping[str, Estimate]) -> dict[str, Any]:
     """``{"quality": {value, ci95, n}, …}``; an undefined number is None."""
     return {
         name: {
@@ -32,30 +34,6 @@ def metrics_to_dict(found: Metrics) -> dict[str, Any]:
         }
         for name, e in found.items()
     }
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How unevenly the logged requests speak for the policy."""
-
-    mean: Estimate
-    """1 (or the share of requests for which a model is asked) where the propensities are right"""
-    expected: float
-    """what the mean should be"""
-    max: float
-    """the most requests that a single one stands for"""
-    share_below_1pct: float
-    """share of the requests whose logged model had a propensity below 0.01"""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "mean": as_json.plain(self.mean.value),
-            "mean_ci95": [as_json.plain(self.mean.low), as_json.plain(self.mean.high)],
-            "expected_mean": as_json.plain(self.expected),
-            "max": as_json.plain(self.max),
-            "share_below_1pct": as_json.plain(self.share_below_1pct),
-        }
 
 
 @dataclass(frozen=True)
@@ -172,7 +150,8 @@ class OffPolicy:
             ("", *(WORDS[m][0] for m in METRICS)),
             self.rows,
             caption=f"{self.policy} estimated from {self.dataset}, {count(self.n)} of"
-            f" {count(self.requests)} requests" + (" (simulated data)" if self.simulated else ""),
+            f" {counted(self.requests, 'request')}"
+            + (" (simulated data)" if self.simulated else ""),
         )
         overlap = html_table(
             ("slice", "requests", "lacking", "share of it"),
@@ -184,54 +163,3 @@ class OffPolicy:
         return (
             f"<div>{table}{html_list([self.verdict])}{overlap}{html_list(self.assumptions)}</div>"
         )
-
-
-@dataclass(frozen=True)
-class OffPolicyDifference:
-    """Two policies estimated from one log, request by request; each difference is A's over B."""
-
-    policy: str
-    """A"""
-    against: str
-    """B"""
-    dataset: str
-    simulated: bool
-    requests: int
-    n: int
-    """requests that the log can speak for under both"""
-    differences: Metrics
-    """A minus B, doubly robust"""
-    assumptions: tuple[str, ...]
-
-    @property
-    def verdict(self) -> str:
-        """The difference in words."""
-        return words.difference(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "policy": self.policy,
-            "against": self.against,
-            "dataset": self.dataset,
-            "simulated": self.simulated,
-            "requests": self.requests,
-            "n": self.n,
-            "differences": metrics_to_dict(self.differences),
-            "verdict": self.verdict,
-            "assumptions": list(self.assumptions),
-        }
-
-    @property
-    def rows(self) -> list[tuple[str, str]]:
-        """Each difference as people read it."""
-        return [(WORDS[m][0], words.change(m, e)) for m, e in self.differences.items()]
-
-    def _repr_html_(self) -> str:
-        caption = f"{self.policy} against {self.against}, estimated from {self.dataset}"
-        table = html_table(
-            ("", "difference [95 %]"),
-            self.rows,
-            caption=caption + (" (simulated data)" if self.simulated else ""),
-        )
-        return f"<div>{table}{html_list([self.verdict, *self.assumptions])}</div>"

@@ -20,6 +20,7 @@ from toolkit.engine.decide import check_seed
 from toolkit.engine.keys import Purpose, text_keys, uniforms
 from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate.offpolicy.actions import target
+from toolkit.evaluate.offpolicy.given import a_dataset, a_number, maybe_policy
 from toolkit.logs.dataset import Dataset, dataset_from_tables
 from toolkit.logs.tables import Tables
 from toolkit.policy.model import Policy
@@ -54,6 +55,8 @@ def sample_log(
             lacks an outcome that may be drawn.
         PolicyError: The policy names a model or a column that the dataset does not have.
     """
+    a_dataset(dataset)
+    maybe_policy(policy, "policy")
     check_seed(seed)
     chances = logging_chances(dataset, policy, explore, weights)
     missing = int(((chances > 0) & ~dataset.observed).sum())
@@ -94,7 +97,7 @@ def logging_chances(
 
     As in :func:`sample_log`, with its errors.
     """
-    if not 0 <= explore <= 1:
+    if not 0 <= a_number(explore, "explore", "0 to 1") <= 1:
         raise DataError(f"explore: not a share; got {explore!r}; allowed: 0 to 1")
     if policy is None and explore < 1:
         raise DataError(

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
-from toolkit.evaluate.format import count, percent
-from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, Target
+from toolkit.evaluate.format import count, counted, percent
+from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, Target, never_seen
+from toolkit.evaluate.offpolicy.phrases import listed, some
 from toolkit.evaluate.offpolicy.propensities import CERTAIN, Propensities
 from toolkit.schema import CATEGORY
 
@@ -182,28 +183,38 @@ def refusal(target: Target, found: Support) -> SupportError:
     name, n = target.policy.policy, len(found.code)
     if found.deterministic:
         matched = len(found.rows)
+        why = (
+            "nothing was left to chance when the log was made, so it never shows what another"
+            " model would have done on the same kind of request"
+        )
+        if unseen := never_seen(target.policy, target.dataset):
+            why = (
+                f"{target.dataset.models[0]!r} served every request of this log, which never shows"
+                " what another model would have done, and the policy may also ask"
+                f" {listed(some([repr(model) for model in unseen], 3))}: nothing was left to chance"
+            )
+        alone = "these" if matched != 1 else "this one"
         return SupportError(
-            f"{name} cannot be estimated from {target.dataset.name!r}: nothing was left to chance"
-            " when the log was made, so it never shows what another model would have done on the"
-            f" same kind of request. The policy would have sent {count(matched)} of {count(n)}"
-            f" requests ({percent(matched / n)}) where they went; allowed: estimate these alone"
-            " (--where-supported), let a share of the traffic be routed by chance (`explore` says"
-            " how much), or take the outcome models' word for it (--extrapolate)",
+            f"{name} cannot be estimated from {target.dataset.name!r}: {why}. The policy would have"
+            f" sent {count(matched)} of {counted(n, 'request')} ({percent(matched / max(n, 1))})"
+            f" where they went; allowed: estimate {alone} alone (--where-supported), let a share of"
+            " the traffic be routed by chance (`explore` says how much), or take the outcome"
+            " models' word for it (--extrapolate)",
             found.slices,
         )
     bad = sorted(
         (s for s in found.slices if not s.supported), key=lambda s: -s.lacking_share * s.requests
     )
     places = "; ".join(
-        f"{s.slice} ({count(s.requests)} requests, {percent(s.requests / n)} of all): the policy"
-        f" asks {_models(s)}"
+        f"{s.slice} ({counted(s.requests, 'request')}, {percent(s.requests / n)} of all):"
+        f" the policy asks {_models(s)}"
         for s in bad[:5]
     )
-    more = f"; and {len(bad) - 5} more slices" if len(bad) > 5 else ""
+    more = f"; and {counted(len(bad) - 5, 'more slice')}" if len(bad) > 5 else ""
     return SupportError(
         f"{name} cannot be estimated from {target.dataset.name!r}: the log does not overlap with"
-        f" it in {len(bad)} of {len(found.slices)} slices. {places}{more}. Allowed: estimate the"
-        f" slices with overlap alone (--where-supported; they hold"
+        f" it in {len(bad)} of {counted(len(found.slices), 'slice')}. {places}{more}. Allowed:"
+        " estimate the slices with overlap alone (--where-supported; they hold"
         f" {percent(len(found.rows) / n)} of the requests), let a share of the traffic be routed"
         " by chance (`explore` says how much), or take the outcome models' word for it"
         " (--extrapolate)",
@@ -212,8 +223,9 @@ def refusal(target: Target, found: Support) -> SupportError:
 
 
 def _models(one: Overlap) -> str:
-    return " and ".join(
-        f"{model!r} for {percent(one.target[model])} of them, the log {one.calls.get(model, 0)}"
-        " times"
-        for model in one.lacking[:3]
-    ) + (f" and {len(one.lacking) - 3} other models" if len(one.lacking) > 3 else "")
+    told = [
+        f"{model!r} for {percent(one.target[model])} of them, the log"
+        f" {counted(one.calls.get(model, 0), 'time')}"
+        for model in one.lacking
+    ]
+    return " and ".join(some(told, 3))

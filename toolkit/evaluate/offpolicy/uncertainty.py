@@ -73,3 +73,10 @@ def student(free: float) -> float:
     from scipy.special import stdtrit  # type: ignore[import-untyped]
 
     return float(stdtrit(free, 0.975))
+
+
+def tail(t: float, free: float) -> float:
+    """How likely Student's t is at least so far from 0, on either side."""
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(free, -abs(t)))

@@ -6,24 +6,20 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from toolkit.evaluate.assumptions import SIMULATED
-from toolkit.evaluate.format import (
-    count,
-    number,
-    percent,
-    points_interval,
-    seconds_interval,
-    usd_interval,
-)
+from toolkit.evaluate.format import count, counted, number, percent
 from toolkit.evaluate.goals import WORDS
-from toolkit.evaluate.intervals import Estimate
-from toolkit.evaluate.offpolicy.propensities import PREDICTABLE, Propensities
+from toolkit.evaluate.offpolicy.phrases import listed, some
+from toolkit.evaluate.offpolicy.propensities import PREDICTABLE
 from toolkit.policy.model import Policy
 from toolkit.policy.steps import ModelStep
 
 if TYPE_CHECKING:
     from toolkit.evaluate.offpolicy.evidence import Log
-    from toolkit.evaluate.offpolicy.result import OffPolicy, OffPolicyDifference
+    from toolkit.evaluate.offpolicy.result import OffPolicy
+    from toolkit.evaluate.offpolicy.weights import Weights
 
 ESTIMATORS: Mapping[str, str] = {
     "dr": "doubly robust",
@@ -36,17 +32,6 @@ ESTIMATORS: Mapping[str, str] = {
 """How each estimator is called, in the order in which they are shown."""
 
 
-def change(metric: str, e: Estimate) -> str:
-    """A difference of a metric as people read it."""
-    if metric == "cost_usd_per_1k":
-        return usd_interval(e, sign=True)
-    return seconds_interval(e, sign=True) if metric.endswith("_s") else points_interval(e)
-
-
-def _several(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 def verdict(found: OffPolicy) -> str:
     """What the policy would have done, how surely, and beside what."""
     shown = [
@@ -54,17 +39,18 @@ def verdict(found: OffPolicy) -> str:
     ]
     if not shown:
         return f"The log measured nothing that would say what {found.policy} would have done."
-    values = _several(shown)
+    values = listed(shown)
     if found.extrapolated:
         return (
             f"Not an estimate but an extrapolation: the outcome models expect {values} of"
             f" {found.policy}. No request of the log has to bear this out."
         )
-    where = f"On {count(found.n)} logged requests"
+    where = f"On {counted(found.n, 'logged request')}"
     if found.where_supported and found.n < found.requests:
         share = percent(found.n / found.requests)
         where = f"On the {share} of the logged requests that the log can speak for"
-    text = f"{where}, {found.policy} would have had {values}"
+    text = doubt(found.weights) if found.recommended == "dr" else ""
+    text += f"{where}, {found.policy} would have had {values}"
     if found.recommended == "matched":
         text += ": there it sends each request where it went"
     else:
@@ -79,22 +65,6 @@ def verdict(found: OffPolicy) -> str:
         if not math.isnan(cost.value):
             text += f" at {WORDS['cost_usd_per_1k'][1](cost)} per 1k"
     return text + "."
-
-
-def difference(found: OffPolicyDifference) -> str:
-    """What differs, and what cannot be told apart."""
-    clear: list[str] = []
-    unclear: list[str] = []
-    for metric, e in found.differences.items():
-        if math.isnan(e.value):
-            continue
-        sure = e.low > 0 or e.high < 0
-        (clear if sure else unclear).append(f"{WORDS[metric][0]} by {change(metric, e)}")
-    head = f"{found.policy} differs from {found.against}"
-    text = f"{head} in {_several(clear)}" if clear else f"{head} in nothing that can be told"
-    if unclear:
-        text += f"; not distinguishable: {_several(unclear)}"
-    return f"{text}, estimated from {count(found.n)} logged requests."
 
 
 def assumptions(
@@ -112,12 +82,12 @@ def assumptions(
             " how wrong they are."
         )
     else:
-        lines.append(_propensities(log.propensities))
+        lines.append(_propensities(log))
     if found is not None:
         lines += _about(found)
     lines += [
         f"{WORDS[metric][0].capitalize()} cannot be estimated: the log never measured it for"
-        f" {_several([*models[:3], *(['others'] if len(models) > 3 else [])])}."
+        f" {listed(some(models, 3))}."
         for metric, models in lacks.items()
     ]
     if found is not None and found.extrapolated_share > 0:
@@ -131,7 +101,7 @@ def assumptions(
     for policy in policies:
         if ignored := _ignored(policy):
             lines.append(
-                f"What requests share is not played: of {policy.policy}, {_several(ignored)}"
+                f"What requests share is not played: of {policy.policy}, {listed(ignored)}"
                 f" {'is' if len(ignored) == 1 else 'are'} left out."
             )
     names = log.design.names
@@ -156,7 +126,7 @@ def assumptions(
         )
         if log.sticky:
             lines.append(
-                f"The policy that served the log kept splits sticky by {_several([*log.sticky])}:"
+                f"The policy that served the log kept splits sticky by {listed([*log.sticky])}:"
                 " requests that went one way together tell less than their number, so that the"
                 " intervals are too narrow."
             )
@@ -165,7 +135,13 @@ def assumptions(
     return tuple(lines)
 
 
-def _propensities(known: Propensities) -> str:
+def _propensities(log: Log) -> str:
+    known = log.propensities
+    if known.deterministic and known.source == "estimated" and len(np.unique(log.action)) == 1:
+        return (
+            "One model served every request of the log: there is nothing to weigh. Only requests"
+            " that the policy sends there, too, are counted, each once."
+        )
     if known.deterministic:
         how = {
             "policy": "The policy that served the log leaves nothing to chance",
@@ -189,34 +165,59 @@ def _propensities(known: Propensities) -> str:
 
 def _about(found: OffPolicy) -> list[str]:
     lines = []
-    if found.where_supported and found.n < found.requests:
+    left = found.requests - found.n
+    if found.where_supported and left:
         lines.append(
-            f"{count(found.requests - found.n)} requests are left out, as the log cannot speak for"
-            " them: the numbers are those of the other"
+            f"{counted(left, 'request')} {'is' if left == 1 else 'are'} left out, as the log cannot"
+            " speak there: the numbers are those of the other"
             f" {percent(found.n / found.requests)} and not of all traffic."
         )
     elif not found.extrapolated and (few := [s for s in found.overlap if not s.supported]):
         share = sum(s.lacking_share * s.requests for s in few) / max(found.requests, 1)
         lines.append(
-            f"In {count(len(few))} slice{'s' * (len(few) > 1)} the log hardly overlaps with the"
+            f"In {counted(len(few), 'slice')} the log hardly overlaps with the"
             f" policy; as this concerns {percent(share)} of its calls, it is counted all the same."
         )
     w = found.weights
-    ratio = w.mean.value / w.expected if w.expected > 0 else math.nan
-    off = w.mean.low > w.expected or w.mean.high < w.expected
-    if found.recommended != "matched" and not found.extrapolated:
-        if not 0.9 <= ratio <= 1.1 and off:
+    if found.recommended == "dr":
+        if w.doubtful:
             lines.append(
-                f"The weights have a mean of {number(w.mean.value)} [{number(w.mean.low)},"
-                f" {number(w.mean.high)}] where {number(w.expected)} is due: the propensities are"
-                " wrong, and so is every number that rests on them."
+                f"The weights have {w.words}: the propensities are wrong, and so is every number"
+                " that rests on them."
             )
         if w.share_below_1pct > 0:
             lines.append(
                 f"{percent(w.share_below_1pct)} of the logged models had a propensity below 1 %;"
                 f" the heaviest request stands for {number(w.max)}."
             )
+        lines.append(_switch(found))
     return lines
+
+
+def _switch(found: OffPolicy) -> str:
+    share = found.weights.share_above_tau
+    if not share:
+        return (
+            f"No request stands for more than {number(found.tau)}, so that Switch-DR leaves next to"
+            " nothing to the outcome models here."
+        )
+    return (
+        f"Switch-DR leaves the {percent(share)} of the requests that stand for more than"
+        f" {number(found.tau)} each to the outcome models: what these are wrong about there is a"
+        " bias that its interval does not hold. Where some requests are heavy it holds the truth"
+        " in fewer than 95 of 100 logs; the doubly robust one is to be read."
+    )
+
+
+def doubt(*weights: Weights) -> str:
+    """What has to come first where the propensities are surely wrong, else nothing."""
+    wrong = [w for w in weights if w.doubtful]
+    if not wrong:
+        return ""
+    return (
+        f"The propensities are wrong, and what follows rests on them: the weights have"
+        f" {' and '.join(w.words for w in wrong)}. "
+    )
 
 
 def _ignored(policy: Policy) -> list[str]:
