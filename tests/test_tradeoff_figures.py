@@ -81,10 +81,10 @@ def test_only_policies_are_filled_and_the_one_that_stands_is_the_diamond(swept):
     assert (now.marker.symbol, now.customdata[0][0]) == ("diamond", 0)
     assert now.y[0] + now.error_y.array[0] == pytest.approx(point.quality.high)
     assert now.x[0] - now.error_x.arrayminus[0] == pytest.approx(point.cost_usd_per_1k.low)
-    for name in ("single models", "random mix", "oracle"):
+    for name in ("single models", "random mix of 2 models", "oracle of 2 models"):
         assert all("open" in symbol for symbol in shown[name].marker.symbol)
     assert len(shown["single models"].x) == 3
-    assert shown["oracle"].y[0] == swept.oracle.quality.value
+    assert shown["oracle of 2 models"].y[0] == swept.oracle.quality.value
 
 
 def test_the_frontier_is_a_staircase_and_mixes_are_straight_in_dollars(swept):
@@ -120,7 +120,7 @@ def test_other_axes_have_no_mixes_and_baselines_only_where_they_were_measured(sw
     figure = figures.tradeoffs_figure(swept, x="latency_p95_s", y="quality", picked=2)
     shown = traces(figure)
     assert "mix of models" not in shown
-    assert "random mix" not in shown, "its p95 is not known"
+    assert "random mix of 2 models" not in shown, "its p95 is not known"
     assert shown["picked"].x[0] == swept.points[2].latency_p95_s.value
     assert figure.layout.xaxis.title.text.startswith("p95 latency, seconds")
 
@@ -167,7 +167,7 @@ def test_one_policy_of_one_model_has_no_mixes_to_tell_apart(data):
     """Alone among single models a policy still has a picture."""
     alone = frontier(Policy.single("small-1"), data, resamples=100)
     shown = traces(figures.tradeoffs_figure(alone))
-    assert "oracle" not in shown
+    assert not any("oracle" in name for name in shown)
     assert "small-1" in shown
 
 
@@ -200,16 +200,39 @@ def test_words_stand_in_place_of_places_and_values(swept):
     assert TIMEOUT in body(figures.report(swept, point=3))
 
 
+def test_the_shading_tells_of_limits_that_the_axes_do_not_show(swept):
+    """Limits on other measures are counted, and policies that are past one of them are pale."""
+    tried = Goals.model_validate(
+        {"quality": {"min": 0.3}, "latency_p95_s": {"max": 1.0}, "error_rate": {"max": 0.5}}
+    )
+    figure = figures.tradeoffs_figure(swept, "cost_usd_per_1k", "quality", goals=tried)
+    (note,) = (n.text for n in figure.layout.annotations if "limit" in n.text)
+    assert note.startswith("within the limit of quality")
+    assert "2 more limits are not shown" in note
+    goals = {p.index: p.goals for p in swept.with_goals(tried).points}
+    for trace in figure.data:
+        if trace.customdata is None or trace.customdata[0][0] < 0:
+            continue
+        for data, opacity in zip(trace.customdata, trace.marker.opacity, strict=True):
+            past = any(g.met is False for g in goals[data[0]] if g.name != "quality")
+            assert past == (opacity < 1)
+    both = figures.tradeoffs_figure(swept, goals=Goals.model_validate({"quality": {"min": 0.3}}))
+    assert "good enough" in [n.text for n in both.layout.annotations]
+
+
 # --- differences, off-policy, exploration, search ---
 
 
 def test_slices_stand_by_what_they_gain_and_only_sure_ones_are_filled(data, policy):
-    """A row per group, both metrics, B minus A."""
+    """A row per group, both metrics, one policy minus the other by their names."""
     found = compare(Policy.single("small-1"), policy, data).by("category")
     figure = figures.slices_figure(found)
     quality, cost = figure.data
     assert list(quality.x) == sorted(part.quality.value for part in found.parts)
     assert (quality.xaxis, cost.xaxis) == ("x", "x2")
+    title = figure.layout.xaxis2.title.text
+    assert title == f"cost per 1k<br>{found.b} minus<br>{found.a}"
+    assert f"{found.a} 0." in quality.customdata[0]
     sure = sum(part.quality.distinguishable for part in found.parts)
     assert sum(symbol == "diamond" for symbol in quality.marker.symbol) == sure
 
@@ -389,6 +412,21 @@ def test_the_report_holds_question_verdict_numbers_and_where_they_come_from(swep
         assert word in text
     assert "simulated" not in text.lower()
     assert chosen.digest in body(figures.report(swept))
+
+
+def test_a_report_of_limits_that_were_tried_says_so(swept):
+    """Limits have units; the ones that were tried are never called the policy's."""
+    tried = Goals.model_validate({"quality": {"min": 0.3}, "cost_usd_per_1k": {"max": 4.0}})
+    own = body(figures.report(swept, point=3))
+    other = body(figures.report(swept.with_goals(tried), point=3))
+    assert "The chosen policy against its goals" in own
+    assert "The chosen policy against limits that were tried, not its own goals" in other
+    assert "at most $4.00" in other
+    for text in (own, other):
+        assert f"tiered as it stands, digest {swept.points[0].digest}" in text
+        assert f"digest {swept.points[3].digest}" in text
+        assert "oracle of 2 models of" in " ".join(text.split()) or "oracle of 2 models" in text
+        assert "oracle of 3 models" in text
 
 
 def test_the_report_tells_how_far_a_pair_of_models_is_bridged(data, policy):

@@ -38,7 +38,7 @@ def slices_figure(
 ) -> go.Figure:
     """A row per group, the greatest loss of quality on top; filled where it is hardly chance.
 
-    Shows the first two of ``metrics`` that differ anywhere, B minus A.
+    Shows the first two of ``metrics`` that differ anywhere, the second policy minus the first.
     """
     most = sorted(differences.parts, key=lambda part: -part.requests)[:MOST]
     parts = sorted(most, key=lambda part: (part.quality.n == 0, part.quality.value))
@@ -48,8 +48,8 @@ def slices_figure(
         [f"{part.name} ({count(part.requests)})" for part in parts],
         [
             Panel(
-                f"{_TITLE[name]}, B minus A",
-                [_mark(part, name) for part in parts],
+                _title(name, differences),
+                [_mark(part, name, differences) for part in parts],
                 _LOOK[name],
                 [(0.0, theme.NEUTRAL)],
             )
@@ -74,14 +74,22 @@ def slices_figure(
     return fig
 
 
-def _mark(part: SliceDifference, name: str) -> Mark | None:
+def _title(name: str, differences: SliceDifferences) -> str:
+    b, a = (theme.plain(theme.cut(side, 18)) for side in (differences.b, differences.a))
+    # A line each: two panels share the width of a telephone.
+    lines = [f"{b} minus", a] if a != b else ["B minus A"]
+    return "<br>".join([_TITLE[name], *lines])
+
+
+def _mark(part: SliceDifference, name: str, of: SliceDifferences) -> Mark | None:
     d = getattr(part, name)
     if not d.n:
         return None
     measure = MEASURES[name]
+    a, b = ("A", "B") if of.a == of.b else (theme.cut(side, 40) for side in (of.a, of.b))
     lines = [
         theme.plain(f"{measure.noun} {measure.interval(d, True)}" if d.changed else "the same"),
-        theme.plain(f"A {measure.value(d.a)}, B {measure.value(d.b)}, n = {count(d.n)}"),
+        theme.plain(f"{a} {measure.value(d.a)}, {b} {measure.value(d.b)}, n = {count(d.n)}"),
         "hardly chance" if d.distinguishable else "may be chance",
     ]
     sure = d.distinguishable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -12,6 +12,7 @@ from toolkit.evaluate.format import count, number_interval, seconds_interval, us
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.summary import Summary
 from toolkit.figures import theme
+from toolkit.figures.baseline_words import names, over
 from toolkit.figures.labels import places
 from toolkit.policy.model import Goals
 
@@ -37,7 +38,10 @@ def frontier_figure(
     ``colours`` are those of the models of the log; ``used`` are the ones that the policy calls.
     """
     colours = colours or {}
-    rows = [row for row in baselines.rows if row.cost_usd_per_1k.n and row.quality.n]
+    models = [row.name for row in baselines.rows if row.kind == "single"]
+    # A policy's own models have another mix and another oracle than all of the log have.
+    rows = [row if row.kind == "single" else over(row, models) for row in baselines.rows]
+    rows = [row for row in rows if row.cost_usd_per_1k.n and row.quality.n]
     fig = theme.figure(height, "Quality against cost: the policy among the baselines")
     named = {row.name for row in rows if row.name in used or row.kind != "single"}
     if len(rows) <= FEW:
@@ -47,10 +51,10 @@ def frontier_figure(
     positive = [c for c in costs if c > 0]
     log = bool(positive) and min(costs) > 0 and max(positive) > DECADES * min(positive)
     labels = _places([row for row in rows if row.name in named], summary, used, log)
-    _points(fig, singles, "single models", colours, labels)
+    _points(fig, singles, "single models", colours, labels, models)
     for row in rows:
         if row.kind != "single":
-            _points(fig, [row], row.name, {}, labels)
+            _points(fig, [row], row.name, {}, labels, models)
     _policy(fig, summary)
     fig.update_xaxes(
         title="cost per 1,000 requests, USD" + (" (logarithmic)" if log else ""),
@@ -75,6 +79,7 @@ def _points(
     name: str,
     colours: Mapping[str, str],
     labels: Mapping[str, str],
+    models: Sequence[str],
 ) -> None:
     many = len(rows) > FEW
     fig.add_trace(
@@ -95,7 +100,13 @@ def _points(
                 "opacity": [0.6 if many and row.name not in labels else 1 for row in rows],
             },
             customdata=[
-                _hover(row.name, row.quality, row.cost_usd_per_1k, row.latency_mean_s)
+                _hover(
+                    row.name,
+                    row.quality,
+                    row.cost_usd_per_1k,
+                    row.latency_mean_s,
+                    "" if row.kind == "single" else f"of {names(models)}",
+                )
                 for row in rows
             ],
             hovertemplate="%{customdata}<extra></extra>",
@@ -155,8 +166,9 @@ def _bars(e: Estimate) -> dict[str, object]:
     }
 
 
-def _hover(name: str, quality: Estimate, cost: Estimate, latency: Estimate) -> str:
+def _hover(name: str, quality: Estimate, cost: Estimate, latency: Estimate, of: str = "") -> str:
     lines = (
+        *filter(None, [of]),
         f"quality {number_interval(quality)}",
         f"cost {usd_interval(cost)} /1k",
         f"mean latency {seconds_interval(latency)}",

@@ -77,7 +77,7 @@ def comparison_figure(comparison: Comparison) -> go.Figure:
     for i in range(1, 5):
         fig.add_vline(x=0, row=i, col=1, line_width=1.5, line_color=theme.NEUTRAL)
     fig.update_layout(
-        title={"text": theme.plain(f"{c.b} minus {c.a}"), "font": {"size": 14}, "y": 0.99}
+        title={"text": theme.plain(theme.minus(c.b, c.a, 24)), "font": {"size": 14}, "y": 0.99}
     )
     return fig
 
@@ -92,7 +92,7 @@ def _panels(rows: list[Row]) -> go.Figure:
                 y=[title],
                 mode="markers+text",
                 text=[theme.plain(words)],
-                textposition="top center",
+                textposition=_beside(e),
                 cliponaxis=False,
                 marker={"symbol": "diamond", "size": 11, "color": theme.POLICY},
                 error_x={
@@ -112,3 +112,12 @@ def _panels(rows: list[Row]) -> go.Figure:
         )
         fig.update_xaxes(title={"text": unit, "font": {"size": 11}}, row=i, col=1)
     return fig
+
+
+def _beside(e: Estimate) -> str:
+    """Where its words have room: the scale holds 0 and the interval."""
+    low, high = min(e.low, 0.0), max(e.high, 0.0)
+    if not high > low:  # nothing is known, or all of it is 0
+        return "top center"
+    at = (e.value - low) / (high - low)
+    return "top left" if at > 0.7 else "top right" if at < 0.3 else "top center"

@@ -23,6 +23,7 @@ from toolkit.evaluate.format import (
 )
 from toolkit.evaluate.tradeoffs.pair import pair_in_words
 from toolkit.figures import theme
+from toolkit.figures.baseline_words import names, over
 from toolkit.figures.report_page import cells, page, text
 from toolkit.figures.tradeoff_words import Words, in_words, short_name
 from toolkit.figures.tradeoffs import tradeoffs_figure
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from toolkit.evaluate.tradeoffs.result import Frontier
 
 QUESTION = "What is the cheapest way to be good enough?"
+TRIED = (
+    "What is good enough here are limits that were tried; the goals that the policy states differ."
+)
 MOST_ROWS = 12
 """Policies of the frontier in the table."""
 
@@ -65,15 +69,16 @@ def report(
         _areas(frontier),
         _pair(frontier),
         _compared(comparison),
-        _goals(summary, chosen),
+        _goals(frontier, summary, chosen),
         f"<h2>What it rests on</h2>{html_list(_assumptions(frontier, summary))}",
         _policy(chosen, words),
-        _foot(frontier, chosen, on),
+        _foot(frontier, chosen, on, words),
     ]
     return page(f"{QUESTION} {frontier.policy}", "\n".join(filter(None, parts)), drawn)
 
 
 def _head(f: Frontier, words: Words | None) -> str:
+    tried = f" {TRIED}" if _tried(f) else ""
     badge = '<div class="badge">Simulated data</div>' if f.simulated else ""
     return (
         f"{badge}<h1>{QUESTION}</h1>"
@@ -82,7 +87,7 @@ def _head(f: Frontier, words: Words | None) -> str:
         f"{' (simulated data)' if f.simulated else ''}: {count(len(f.points))} policies, "
         f"{count(f.n)} of {count(f.requests)} requests"
         f"{text(f', scenario {f.scenario}') if f.scenario else ''}. "
-        "Brackets are 95 % intervals.</p>"
+        f"Brackets are 95 % intervals.{text(tried)}</p>"
     )
 
 
@@ -102,7 +107,10 @@ def _table(f: Frontier, chosen: Point, words: Words | None) -> str:
     named = {vertex.model for vertex in f.zero_router_all} | set(f.used)
     rows += [(p.name, "alone", *_numbers(p)) for p in f.singles if p.name in named]
     mixes = (f.random_mix, f.oracle) if len(f.used) > 1 else ()
-    rows += [(row.name, "of the policy's models", *_numbers(row)) for row in mixes]
+    rows += [(over(row, f.used).name, names(f.used), *_numbers(row)) for row in mixes]
+    if 1 < len(f.used) < len(f.singles):
+        every = [single.name for single in f.singles]
+        rows.append((over(f.oracle_all, every).name, "all of the log", *_numbers(f.oracle_all)))
     head = ("", "cost per 1k", "quality", "mean latency", "errors")
     lines = [f"{count(len(f.frontier))} policies that no other beats, and baselines."]
     if f.paths and words is None:
@@ -138,8 +146,9 @@ def _areas(f: Frontier) -> str:
     lines = (
         f"Mean quality over {usd(a.low_cost)} to {usd(a.high_cost)} per 1k (AIQ): policies "
         f"{quality_interval(a.policies.value)}, single models mixed at random "
-        f"{quality_interval(a.zero_router.value)}, oracle {quality_interval(a.oracle.value)}; "
-        f"gain of the policies over the mix {quality_interval(a.gain)}."
+        f"{quality_interval(a.zero_router.value)}, oracle of these models "
+        f"{quality_interval(a.oracle.value)}; gain of the policies over the mix "
+        f"{quality_interval(a.gain)}."
     )
     return f"<p>{text(lines)}</p>"
 
@@ -196,13 +205,21 @@ def _compared(c: Comparison | None) -> str:
     )
 
 
-def _goals(summary: Summary | None, chosen: Point) -> str:
-    goals = summary.goals if summary is not None else chosen.goals
+def _tried(f: Frontier) -> bool:
+    """The sweep is held against other limits than the policy's own."""
+    return f.goals != f.points[0].policy.goals
+
+
+def _goals(f: Frontier, summary: Summary | None, chosen: Point) -> str:
+    goals = chosen.goals if summary is None or _tried(f) else summary.goals
     if not goals:
         return ""
-    rows = [(goal.label, goal.measured, goal.limit, goal.answer) for goal in goals]
+    rows = [(goal.label, goal.measured, goal.wanted, goal.answer) for goal in goals]
     table = html_table(("goal", "measured", "limit", "met"), rows)
-    return f'<h2>Goals of the chosen policy</h2><div class="wide">{table}</div>'
+    head = "The chosen policy against its goals"
+    if _tried(f):
+        head = "The chosen policy against limits that were tried, not its own goals"
+    return f'<h2>{head}</h2><div class="wide">{table}</div>'
 
 
 def _assumptions(f: Frontier, summary: Summary | None) -> Sequence[str]:
@@ -215,13 +232,23 @@ def _policy(chosen: Point, words: Words | None) -> str:
     return f"<h2>The chosen policy: {text(name)}</h2><pre>{written}</pre>"
 
 
-def _foot(f: Frontier, chosen: Point, on: date | None) -> str:
+def _digests(f: Frontier, chosen: Point, words: Words | None) -> Sequence[str]:
+    now = f.points[0]
+    if not (chosen.index and f.paths):
+        return (f"Policy {chosen.policy.policy}, digest {chosen.digest}",)
+    return (
+        f"Policy {now.policy.policy} as it stands, digest {now.digest}",
+        f"The chosen policy ({short_name(chosen, words)}), digest {chosen.digest}",
+    )
+
+
+def _foot(f: Frontier, chosen: Point, on: date | None, words: Words | None) -> str:
     from toolkit import __version__
 
     day = on or datetime.now(UTC).date()
     lines = (
         f"Dataset {f.dataset}, digest {f.dataset_digest}",
-        f"Policy {chosen.policy.policy}, digest {chosen.digest}",
+        *_digests(f, chosen, words),
         f"Seed {f.seed}. Made on {day.isoformat()} with Detour {__version__}.",
     )
     return f'<p class="faint">{"<br>".join(map(text, lines))}</p>'

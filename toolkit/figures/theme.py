@@ -101,6 +101,18 @@ def wrapped(text: object, width: int = 14, lines: int = 2) -> str:
     return "<br>".join(plain(row) for row in rows)
 
 
+def cut(text: object, most: int) -> str:
+    """A name on one line of at most so many letters; not escaped, that is for ``plain``."""
+    name = " ".join(str(text).split())
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
+
+
+def minus(b: object, a: object, most: int) -> str:
+    """``B minus A`` by the names of two policies, at most so many letters each."""
+    first, second = cut(b, most), cut(a, most)
+    return "B minus A" if first == second else f"{first} minus {second}"
+
+
 def rows(fig: go.Figure, names: Sequence[str], width: int, lines: int = 2) -> list[str]:
     """Label the rows of a figure, the first on top; returns where on the axis each one stands.
 

@@ -88,10 +88,10 @@ def baselines(
         named = [row for row in shown if row.name in frontier.used or _kind(row) != "single"]
     labels = _labels(frontier, named, across, up, scales)
     if singles:
-        _hollow(fig, singles, "single models", across, up, labels, colours)
+        _hollow(fig, singles, "single models", across, up, labels, colours, frontier.used)
     for row in shown:
         if _kind(row) != "single":
-            _hollow(fig, [row], row.name, across, up, labels, {})
+            _hollow(fig, [row], row.name, across, up, labels, {}, frontier.used)
     hidden = [row.name for row in rows if not inside(row)]
     if hidden:
         _outside(fig, hidden)
@@ -140,6 +140,7 @@ def _hollow(
     up: Axis,
     labels: Mapping[str, str],
     colours: Mapping[str, str],
+    used: Sequence[str],
 ) -> None:
     fig.add_trace(
         go.Scatter(
@@ -160,7 +161,7 @@ def _hollow(
                 "line": {"width": 2},
                 "opacity": [1 if row.name in labels else 0.6 for row in rows],
             },
-            customdata=[[-1, baseline_words(row)] for row in rows],
+            customdata=[[-1, baseline_words(row, used)] for row in rows],
             hovertemplate="%{customdata[1]}<extra></extra>",
         )
     )

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from toolkit.evaluate.format import count
+from toolkit.evaluate.goals import WORDS, listed
+from toolkit.evaluate.goals import limited as limits_of
 from toolkit.figures import theme
 from toolkit.figures.axes import Axis, Scale
 
@@ -19,10 +22,22 @@ def limits(goals: Goals, axis: Axis) -> tuple[float | None, float | None]:
     return getattr(goal, "min", None), getattr(goal, "max", None)
 
 
+def unshown(goals: Goals, across: Axis, up: Axis) -> frozenset[str]:
+    """Measures with a limit that these axes do not show."""
+    limited = {name for name, kind in limits_of(goals) if kind == "value"}
+    return frozenset(limited - {across.name, up.name})
+
+
 def good_enough(
-    fig: go.Figure, goals: Goals, across: Axis, up: Axis, scales: tuple[Scale, Scale]
+    fig: go.Figure,
+    goals: Goals,
+    across: Axis,
+    up: Axis,
+    scales: tuple[Scale, Scale],
+    fades: bool = False,
 ) -> None:
-    """Shade what the goals of the two axes allow."""
+    """Shade what the goals of the two axes allow; ``fades``: what misses another is pale."""
+    unseen = len(unshown(goals, across, up))
     ends = []
     for one, shown in zip((across, up), scales, strict=True):
         low, high = limits(goals, one)
@@ -50,7 +65,8 @@ def good_enough(
     inside = near < far and scales[1].at(bottom) < 1 and scales[1].at(top) > 0
     late = inside and near > 0.7
     fig.add_annotation(
-        text="good enough" if inside else "good enough is outside of this picture",
+        text=_words(across, up, (any_x, any_y), inside, unseen, fades),
+        align="right" if late else "left",
         showarrow=False,
         xref="x domain",
         yref="y domain",
@@ -60,3 +76,18 @@ def good_enough(
         yanchor="top",
         font={"color": theme.GOAL, "size": 12},
     )
+
+
+def _words(
+    across: Axis, up: Axis, free: tuple[bool, bool], inside: bool, unseen: int, fades: bool
+) -> str:
+    """What the shading means: good enough only where no limit is on another measure."""
+    if not unseen:
+        return "good enough" if inside else "good enough is outside of this picture"
+    shown = [
+        WORDS[axis.name][0] for axis, all_do in zip((across, up), free, strict=True) if not all_do
+    ]
+    what = f"within the limit{'s' * (len(shown) > 1)} of {listed(shown)}"
+    what += "" if inside else ": outside of this picture"
+    one = "limit is" if unseen == 1 else "limits are"
+    return f"{what}<br>{count(unseen)} more {one} not shown{'; pale: misses one' if fades else ''}"

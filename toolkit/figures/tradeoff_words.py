@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.evaluate.format import count, number, percent
 from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.figures import theme
+from toolkit.figures.baseline_words import names
 
 if TYPE_CHECKING:
     from toolkit.evaluate.baselines import Baseline
@@ -74,10 +75,10 @@ def short_name(point: Point, words: Words | None = None) -> str:
         return words(point) or point.name
     if not point.index or not point.values:
         return point.policy.policy
-    words = [value_words(value) for value in point.values.values()]
-    if len(words) > 1:
-        return " · ".join(words)
-    return f"{next(iter(point.values)).rpartition('.')[2]} = {words[0]}"
+    values = [value_words(value) for value in point.values.values()]
+    if len(values) > 1:
+        return " · ".join(values)
+    return f"{next(iter(point.values)).rpartition('.')[2]} = {values[0]}"
 
 
 def in_words(text: str, frontier: Frontier, words: Words | None) -> str:
@@ -97,9 +98,11 @@ def _title(point: Point) -> str:
     return f"{point.policy.policy} as it stands" if not point.index else f"policy {point.index}"
 
 
-def baseline_words(row: Point | Baseline) -> str:
-    """A baseline with its numbers."""
+def baseline_words(row: Point | Baseline, models: Sequence[str]) -> str:
+    """A baseline with its numbers; ``models`` are those that it is of."""
     lines = [*_measures(row), f"n = {count(row.quality.n)} requests"]
+    if getattr(row, "kind", "single") != "single":
+        lines.insert(0, f"of {names(models)}")
     return "<br>".join([f"<b>{theme.plain(row.name)}</b>", *map(theme.plain, lines)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
@@ -11,8 +11,9 @@ from toolkit.evaluate.format import count
 from toolkit.evaluate.intervals import Estimate
 from toolkit.figures import theme
 from toolkit.figures.axes import COST, QUALITY, Axis, Scale, axis, scale
+from toolkit.figures.baseline_words import over
 from toolkit.figures.tradeoff_baselines import baselines, mixes
-from toolkit.figures.tradeoff_goals import good_enough, limits
+from toolkit.figures.tradeoff_goals import good_enough, limits, unshown
 from toolkit.figures.tradeoff_words import Row, Words, known, point_words, value
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MANY = 15
 """Of more policies than this only those on the frontier show their intervals."""
 
+PALE = 0.3
+"""Opacity of what is past a limit that the axes do not show."""
 NAMED = 8
 """Up to so many policies that were given have their names beside them."""
 
@@ -42,25 +45,31 @@ def tradeoffs_figure(
 
     Policies are violet: those that nothing beats stand on a line with their intervals, the one as
     it stands is the diamond, ``picked`` has a ring. Single models and other baselines are hollow.
-    What ``goals`` allow (None: those of the policy) is shaded. The first value of a marker's
-    ``customdata`` is the index of its point, -1 for a baseline. ``words`` tells what sets a policy
-    apart (None: the values at the places that are varied). The range is that of the policies
+    What ``goals`` allow (None: those of the policy) is shaded. Where some of them limit what the
+    axes do not show, the shading says so and policies that miss one of these are pale. The first
+    value of a marker's ``customdata`` is the index of its point, -1 for a baseline. ``words`` tells
+    what sets a policy apart (None: the values that are varied). The range is that of the policies
     and of what stands near them, ``whole`` shows everything, as a double click does.
     """
     across, up = axis(x), axis(y)
     points = [p for p in frontier.points if p.same_as is None and known(p, x, y)]
     beside: tuple[Row, ...] = frontier.singles
     if len(frontier.used) > 1:
-        beside = (*beside, frontier.random_mix, frontier.oracle)
+        mixed = (frontier.random_mix, frontier.oracle)
+        beside = (*beside, *(over(row, frontier.used) for row in mixed))
     rows = [row for row in beside if known(row, x, y)]
-    asked = frontier.goals if goals is None else goals
+    if goals is not None and goals != frontier.goals:
+        frontier = frontier.with_goals(goals)
+    asked = frontier.goals
     scales = _scales(frontier, points, rows, across, up, asked, whole)
+    unseen = unshown(asked, across, up)
     fig = theme.figure(height, f"{up.title} against {across.title}: many policies and baselines")
-    good_enough(fig, asked, across, up, scales)
+    good_enough(fig, asked, across, up, scales, fades=True)
     if {x, y} == {COST, QUALITY}:
         mixes(fig, frontier, x)
     baselines(fig, frontier, rows, across, up, scales, colours or {})
-    _policies(fig, frontier, points, across, up, words)
+    pale = {p.index for p in points if any(g.name in unseen and g.met is False for g in p.goals)}
+    _policies(fig, frontier, points, across, up, words, pale)
     if not points:
         theme.empty(fig, "no policy has both measured")
     if picked is not None:
@@ -105,6 +114,7 @@ def _policies(
     across: Axis,
     up: Axis,
     told: Words | None,
+    pale: Set[int],
 ) -> None:
     line = set(frontier.frontier)
     best = [p for p in points if p.index in line]
@@ -121,7 +131,7 @@ def _policies(
         unknown = sum(not known(p, across.name, up.name) for p in frontier.points)
         words = f"{count(len(frontier.points))} policies"
         words += f", {count(unknown)} not measured" if unknown else ""
-        _trace(fig, others, across, up, words, twins, told, few, 0.5, named=named)
+        _trace(fig, others, across, up, words, twins, told, pale, few, 0.5, named=named)
     if best and set(frontier.axes) == {across.name, up.name}:
         fig.add_trace(
             go.Scatter(
@@ -142,11 +152,11 @@ def _policies(
         )
     shown = [p for p in best if p.index]
     if shown:
-        _trace(fig, shown, across, up, "frontier", twins, told, True, named=named)
+        _trace(fig, shown, across, up, "frontier", twins, told, pale, True, named=named)
     current = [p for p in points if not p.index]
     if current:
         name = "as it stands" if frontier.paths else current[0].name
-        _trace(fig, current, across, up, name, twins, told, True, symbol="diamond", size=15)
+        _trace(fig, current, across, up, name, twins, told, pale, True, symbol="diamond", size=15)
 
 
 def _trace(
@@ -157,6 +167,7 @@ def _trace(
     name: str,
     twins: Mapping[int, int],
     told: Words | None,
+    pale: Set[int],
     bars: bool,
     opacity: float = 1.0,
     symbol: str = "circle",
@@ -181,6 +192,7 @@ def _trace(
                 "symbol": symbol,
                 "size": size or (9 if opacity == 1 else 7),
                 "color": theme.faded(theme.POLICY, opacity),
+                "opacity": [PALE if p.index in pale else 1 for p in points],
                 "line": {"width": 0},
             },
             customdata=[[p.index, point_words(p, twins.get(p.index, 0), told)] for p in points],
