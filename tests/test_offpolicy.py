@@ -14,8 +14,8 @@ from tests.small_logs import chain, log
 from toolkit.engine.replay import replay
 from toolkit.errors import DataError, DetourError, PolicyError
 from toolkit.evaluate.offpolicy.actions import LIVE_ONLY, SAID, logged_actions, target
-from toolkit.evaluate.offpolicy.episodes import METRICS
 from toolkit.evaluate.offpolicy.difference import estimate_difference
+from toolkit.evaluate.offpolicy.episodes import METRICS
 from toolkit.evaluate.offpolicy.estimate import estimate
 from toolkit.evaluate.offpolicy.nuisance import Outcomes, design
 from toolkit.evaluate.offpolicy.sampling import sample_log
@@ -158,6 +158,12 @@ def test_a_chain_earns_what_a_replay_of_all_outcomes_says(outcome, rules):
     )
 
 
+def _told(world: Dataset) -> int:
+    """A request that went where the policy sends it."""
+    share = target(POLICY, world).weight_on(logged_actions(world))
+    return int(np.flatnonzero(share == 1)[0])
+
+
 class TestEstimate:
     """The whole, on a world that is known."""
 
@@ -214,10 +220,11 @@ class TestEstimate:
     def test_two_users_are_in_two_folds(self, world):
         """However their names hash: else nobody would be left to learn from."""
         for other in range(8):
-            user = ["one", f"other {other}"] * 1_000
-            found = estimate(POLICY, having(world, user=user))
-            assert not math.isnan(found.best["quality"].value)
-            assert found.clustered_by == "user"
+            fold = design(having(world, user=["one", f"other {other}"] * 1_000)).fold
+            assert len(np.unique(fold)) == 2
+        found = estimate(POLICY, having(world, user=["one", "other"] * 1_000))
+        assert not math.isnan(found.best["quality"].value)
+        assert found.clustered_by == "user"
 
     def test_predictions_equal_ridge_regressions_of_sklearn(self, world):
         """The common slopes, then what sets a model apart, each fitted the usual way."""
@@ -256,12 +263,47 @@ class TestEstimate:
         assert any("never measured it for large" in line for line in found.assumptions)
         assert found.to_dict()["estimators"]["dr"]["cost_usd_per_1k"]["value"] is None
 
-    def test_wrong_propensities_are_noticed(self, world):
+    def test_wrong_propensities_come_first(self, world):
         """Weights that do not average to 1 give them away."""
-        wrong = 0.5 * np.asarray(world.requests["propensity"])
+        wrong = 0.6 * np.asarray(world.requests["propensity"])
         found = estimate(POLICY, having(world, propensity=wrong))
         assert any("the propensities are wrong" in line for line in found.assumptions)
-        assert not any("are wrong" in line for line in estimate(POLICY, world).assumptions)
+        assert found.verdict.startswith("The propensities are wrong, and what follows rests on")
+        assert found.to_dict()["weights"]["doubtful"]
+        gap = estimate_difference(
+            POLICY, Policy.single("small"), having(world, propensity=wrong)
+        ).verdict
+        assert gap.startswith("The propensities are wrong")
+        right = estimate(POLICY, world)
+        assert not any("are wrong" in line for line in right.assumptions)
+        assert not right.weights.doubtful
+
+    @pytest.mark.parametrize("wrong", ["tiny", "one tiny", "a third", "nearly 1"])
+    def test_impossible_propensities_give_no_headline(self, world, wrong):
+        """Where the weights average to what no log could show, there is no number."""
+        right = np.asarray(world.requests["propensity"])
+        stated = {
+            "tiny": np.full(2_000, 1e-12),
+            "one tiny": np.where(np.arange(2_000) == _told(world), 1e-12, right),
+            "a third": right / 3,
+            "nearly 1": np.full(2_000, 0.9999),
+        }[wrong]
+        data = having(world, propensity=stated)
+        with pytest.raises(DataError, match=r"propensities that it states are wrong.*is due"):
+            estimate(POLICY, data)
+        with pytest.raises(DataError, match=r"propensities that it states are wrong.*is due"):
+            estimate_difference(POLICY, Policy.single("small"), data)
+
+    def test_the_bias_of_switch_dr_is_told_where_it_has_one(self, world):
+        """It leaves the heavy requests to the outcome models, outside of its interval."""
+        found = estimate(POLICY, world, tau=3)
+        above = found.weights.share_above_tau
+        assert 0 < above < 0.5
+        assert any("Switch-DR leaves the" in line for line in found.assumptions)
+        found = estimate(POLICY, world, tau=1e6)
+        assert found.weights.share_above_tau == 0
+        assert found.estimators["switch_dr"] == found.estimators["dr"]
+        assert not any("Switch-DR" in line for line in found.assumptions)
 
     def test_goals_are_judged_where_they_can_be(self, world):
         """A percentile cannot be told from weighted means."""
@@ -312,6 +354,22 @@ class TestEstimate:
             estimate(POLICY, world, where_supported=True, extrapolate=True)
         with pytest.raises(PolicyError, match="no such model"):
             estimate(Policy.single("huge"), world)
+        with pytest.raises(DetourError, match="seed"):
+            estimate(POLICY, world, seed=-1)
+
+    def test_what_is_no_policy_or_dataset_is_refused(self, world):
+        """A name is not loaded, but the message says how."""
+        name: Any = "tested"
+        with pytest.raises(DataError, match=r"policy: not a policy; got 'tested'.*load_policy"):
+            estimate(name, world)
+        with pytest.raises(DataError, match="policy: not a policy; got None; allowed: a Policy"):
+            estimate(None, world)  # type: ignore[arg-type]
+        with pytest.raises(DataError, match=r"dataset: not one; got 'tested'.*load_dataset"):
+            estimate(POLICY, name)
+        with pytest.raises(DataError, match="logged_by: not a policy"):
+            estimate(POLICY, world, logged_by=name)
+        with pytest.raises(DataError, match="against: not a policy"):
+            estimate_difference(POLICY, name, world)
 
 
 class TestPropensities:
@@ -493,6 +551,28 @@ class TestNoChance:
         with pytest.raises(SupportError, match="0 of 600"):
             estimate(Policy.single("b"), served, where_supported=True)
 
+    def test_a_log_that_names_one_model_is_no_complete_dataset(self, rules):
+        """For a policy that asks others, too, it is a log in which nothing was left to chance."""
+        category = ["x", "y", "z"] * 100
+        data = log(np.random.default_rng(0).random((300, 1)).round(), category=category)
+        with pytest.raises(SupportError, match=r"'a' served every request.*may also ask 'b'.*100"):
+            estimate(rules, data)
+        found = estimate(rules, data, where_supported=True)
+        assert (found.n, found.recommended) == (100, "matched")
+        x = np.array(category) == "x"
+        assert found.best["quality"].value == pytest.approx(data.quality[x, 0].mean())
+        assert found.assumptions[0].startswith("One model served every request of the log")
+        with pytest.raises(SupportError, match="'a' served every request"):
+            estimate_difference(Policy.single("a"), rules, data)
+        with pytest.raises(DataError, match="nothing has to be estimated"):
+            estimate(Policy.single("a"), data)
+
+    def test_one_request_is_one_request(self, rules):
+        """Also where there is no more."""
+        data = log([[1.0]], category=["x"])
+        text = estimate(rules, data).verdict
+        assert text.startswith("On 1 logged request, rules would")
+
 
 class TestDifference:
     """Two policies from one log."""
@@ -502,6 +582,8 @@ class TestDifference:
         found = estimate_difference(POLICY, POLICY, world)
         assert values(found.differences) == [0, 0, 0, 0]
         assert "nothing that can be told" in found.verdict
+        assert {d.changed for d in found.differences.values()} == {0}
+        assert [row[-1] for row in found.rows] == ["same"] * 4
 
     def test_it_is_the_difference_of_the_estimates_and_surer(self, world):
         """What both have in common cancels."""
@@ -514,6 +596,39 @@ class TestDifference:
                  (("gap", gap), ("one", one), ("two", two))}  # fmt: skip
         assert width["gap"] < math.hypot(width["one"], width["two"])
         assert gap["cost_usd_per_1k"].low > 0
+
+    def test_it_is_judged_with_the_others(self, world):
+        """Holm's p-value decides, and stands beside the difference's own."""
+        found = estimate_difference(POLICY, Policy.single("small"), world)
+        for d in found.differences.values():
+            assert d.p <= d.p_adjusted <= min(4 * d.p, 1)
+            assert (d.p < 0.05) == (d.low > 0 or d.high < 0)
+            assert d.distinguishable == (d.p_adjusted < 0.025)
+            assert d.value == pytest.approx(d.b - d.a)
+        made = found.to_dict()["differences"]["cost_usd_per_1k"]
+        assert {"p", "p_adjusted", "distinguishable"} <= set(made)
+        assert any("Holm" in line for line in found.notes)
+
+    def test_it_says_of_which_requests_it_is(self, gap):
+        """The share of the traffic, the categories, and what the requests are worth."""
+        found = estimate_difference(POLICY, Policy.single("small"), gap, where_supported=True)
+        category = np.array(gap.requests["category"].to_pylist())
+        assert found.n == int((category != "code").sum())
+        assert {one.category: one.n for one in found.covered}["code"] == 0
+        assert "all of " in found.verdict
+        assert "none of code)" in found.verdict
+        assert 0 < found.effective_sample_size < found.n
+        assert any("the effective sample size" in line for line in found.notes)
+        assert found.to_dict()["covered_share"] == found.n / found.requests
+
+    def test_what_was_not_measured_is_told(self, world):
+        """And is no difference."""
+        cost = world.cost_usd.copy()
+        cost[:, 0] = np.nan
+        data = dataclasses.replace(world, cost_usd=cost)
+        found = estimate_difference(POLICY, Policy.single("small"), data)
+        assert math.isnan(found.differences["cost_usd_per_1k"].value)
+        assert found.verdict.endswith("Not measured under both: cost per 1k.")
 
     def test_both_need_support(self, world):
         """The log must be able to speak for either."""

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from tests.offpolicy_world import POLICY, REQUESTS, simulated, truth
+from tests.small_logs import log
+from toolkit.evaluate.offpolicy.difference import estimate_difference
 from toolkit.evaluate.offpolicy.episodes import METRICS
 from toolkit.evaluate.offpolicy.estimate import FRACTIONS
 from toolkit.evaluate.offpolicy.evidence import gather, read_log
+from toolkit.evaluate.offpolicy.sampling import sample_log
 from toolkit.evaluate.offpolicy.uncertainty import interval
+from toolkit.policy.model import Policy
+from toolkit.schema import ErrorType
 
 LOGS = 500
 
@@ -62,3 +67,23 @@ def test_grades_that_are_missing_for_answers_alone_bias_nothing():
         found = evidence.estimated(0, np.arange(REQUESTS))["dr"][0]
         error.append(found.value - true)
     assert abs(np.mean(error)) < 2.5 * np.std(error) / np.sqrt(len(error))
+
+
+def test_equal_policies_are_not_called_different():
+    """Of 200 logs of two models that do the same at most one in twenty tells them apart."""
+    different = alone = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        shape = 400, 2
+        data = log(
+            rng.random(shape) < 0.6,
+            rng.lognormal(-8, 1, shape),
+            rng.lognormal(0, 0.5, shape),
+            np.where(rng.random(shape) < 0.1, int(ErrorType.SERVER_ERROR), 0),
+        )
+        served = sample_log(data, seed=seed)
+        found = estimate_difference(Policy.single("a"), Policy.single("b"), served).differences
+        different += any(d.distinguishable for d in found.values())
+        alone += any(d.low > 0 or d.high < 0 for d in found.values())
+    assert different <= 10
+    assert alone > 20  # as one of four intervals leaves out 0 by chance

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from toolkit.evaluate.intervals import wilson
+from toolkit.evaluate.offpolicy.contrast import Part, contrast
 from toolkit.evaluate.offpolicy.estimators import (
     clipped_ips,
     dm,
@@ -17,7 +19,7 @@ from toolkit.evaluate.offpolicy.estimators import (
     snips,
     switch_dr,
 )
-from toolkit.evaluate.offpolicy.uncertainty import interval, standard_error
+from toolkit.evaluate.offpolicy.uncertainty import interval, standard_error, student
 
 OBP = {
     "ips": 0.33370359180078,
@@ -160,3 +162,58 @@ def test_effective_sample_size():
     assert effective_sample_size(np.full(50, 0.3)) == pytest.approx(50)
     assert effective_sample_size(np.array([1.0, 0, 0])) == pytest.approx(1)
     assert effective_sample_size(np.zeros(3)) == 0
+
+
+def two_arms(errors: tuple[int, int], n: int = 100) -> tuple[Part, Part]:
+    """Two policies that ask one of two models each, of which chance took either for n requests."""
+    arm = np.repeat([0, 1], n)
+    failed = np.concatenate([np.arange(n) < k for k in errors]).astype(float)
+    weights = [2.0 * (arm == j) for j in (0, 1)]
+    first, second = (Part(ips(w, failed), w, failed) for w in weights)
+    return first, second
+
+
+def test_a_difference_of_errors_is_no_surer_than_the_shares_are():
+    """No error under either does not prove that there is no difference."""
+    found = contrast(*two_arms((0, 0)), fraction=True)
+    most = wilson(0, 100)[1]
+    assert (found.value, found.p) == (0, 1)
+    assert (found.low, found.high) == pytest.approx((-most, most))
+    few, many = contrast(*two_arms((2, 0)), fraction=True), contrast(*two_arms((40, 30)))
+    assert few.low < 0.02 - (0.02 - wilson(0.02, 100)[0])
+    assert few.high - few.value >= wilson(0.02, 100)[1] - 0.02
+    assert contrast(*two_arms((40, 30)), fraction=True) == many
+
+
+def test_what_two_policies_share_is_no_difference():
+    """The same weights and rewards leave nothing, and the interval is [0, 0]."""
+    one, other = two_arms((3, 5))
+    found = contrast(one, one, fraction=True)
+    assert (found.value, found.low, found.high, found.changed) == (0, 0, 0, 0)
+    assert contrast(one, other).changed == 200
+
+
+def test_few_coins_convince_nobody():
+    """Where two policies part on two requests only, no spread makes a difference of it."""
+    weight, reward = np.ones(400), np.zeros(400)
+    changed = np.where(np.arange(400) < 2, 1.0, 0.0)
+    one, other = (
+        Part(ips(weight, changed), weight, changed),
+        Part(ips(weight, reward), weight, reward),
+    )
+    assert contrast(one, other).p >= 0.5
+
+
+def test_the_p_value_belongs_to_the_interval():
+    """It is 0.05 where an end of the interval is 0, also with few degrees of freedom."""
+    rng = np.random.default_rng(0)
+    for n in (6, 40):
+        weight, nothing = np.ones(n), np.zeros(n)
+        noise = rng.normal(size=n)
+        spread = standard_error(noise)
+        reward = noise - noise.mean() + student(n - 1) * spread
+        found = contrast(
+            Part(ips(weight, reward), weight, reward), Part(ips(weight, nothing), weight, nothing)
+        )
+        assert found.low == pytest.approx(0, abs=1e-12)
+        assert found.p == pytest.approx(0.05)

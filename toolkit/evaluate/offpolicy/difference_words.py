@@ -52,8 +52,11 @@ def verdict(found: OffPolicyDifference) -> str:
     """What differs, what cannot be told apart, and of which part of the traffic that is said."""
     clear: list[str] = []
     unclear: list[str] = []
+    unknown: list[str] = []
     for metric, d in found.differences.items():
-        if not math.isnan(d.value) and d.changed:
+        if math.isnan(d.value):
+            unknown.append(WORDS[metric][0])
+        elif d.changed:
             words = f"{WORDS[metric][0]} by {change(metric, d)}"
             (clear if d.distinguishable else unclear).append(words)
     text = doubt(*found.weights) if found.recommended == "dr" else ""
@@ -61,8 +64,11 @@ def verdict(found: OffPolicyDifference) -> str:
     text += f" {listed(clear)}" if clear else " nothing that can be told"
     if unclear:
         text += f"; not distinguishable: {listed(unclear)}"
+    if len(unknown) == len(found.differences):
+        return f"The log measured nothing that would tell {found.policy} from {found.against}."
     of = part_of(found.n, found.requests, "logged request")
-    return f"{text}, estimated from {of}{where(found)}."
+    text += f", estimated from {of}{where(found)}."
+    return f"{text} Not measured under both: {listed(unknown)}." if unknown else text
 
 
 def where(found: OffPolicyDifference) -> str:

@@ -187,19 +187,23 @@ def refusal(target: Target, found: Support) -> SupportError:
             "nothing was left to chance when the log was made, so it never shows what another"
             " model would have done on the same kind of request"
         )
-        if unseen := never_seen(target.policy, target.dataset):
+        unseen = never_seen(target.policy, target.dataset)
+        if unseen:
             why = (
                 f"{target.dataset.models[0]!r} served every request of this log, which never shows"
                 " what another model would have done, and the policy may also ask"
                 f" {listed(some([repr(model) for model in unseen], 3))}: nothing was left to chance"
             )
-        alone = "these" if matched != 1 else "this one"
+        allowed = [
+            f"estimate {'this one' if matched == 1 else 'these'} alone (--where-supported)",
+            "let a share of the traffic be routed by chance (`explore` says how much)",
+        ]
+        if not unseen:
+            allowed.append("take the outcome models' word for it (--extrapolate)")
         return SupportError(
             f"{name} cannot be estimated from {target.dataset.name!r}: {why}. The policy would have"
             f" sent {count(matched)} of {counted(n, 'request')} ({percent(matched / max(n, 1))})"
-            f" where they went; allowed: estimate {alone} alone (--where-supported), let a share of"
-            " the traffic be routed by chance (`explore` says how much), or take the outcome"
-            " models' word for it (--extrapolate)",
+            f" where they went; allowed: {', or '.join(allowed)}",
             found.slices,
         )
     bad = sorted(

@@ -10,7 +10,7 @@ mean of twenty times what is due in at most one of twenty cases.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Weights:
     share_below_1pct: float
     """share of the requests whose logged model had a propensity below 0.01"""
     share_above_tau: float
-    """share of the requests that stand for more than Switch-DR's limit"""
+    """share of the requests that stand for more than Switch-DR's limit, in any step of a chain"""
 
     @property
     def doubtful(self) -> bool:
@@ -87,13 +87,19 @@ class Weights:
 def weights_of(evidence: Evidence, rows: NDArray[np.intp], tau: float = TAU) -> Weights:
     """The weights of these requests under the policy."""
     weight, log = evidence.weight()[rows], evidence.log
-    mean = Estimated(float(weight.mean()) if len(rows) else math.nan, weight)
+    about = Estimated(float(weight.mean()) if len(rows) else math.nan, weight)
+    mean = interval(about, np.ones(len(rows)), weight, clusters_of(log, rows))
+    if mean.low < 0:
+        mean = replace(mean, low=0.0)
+    heavy = weight > tau
+    for rest in evidence.episodes.rests:
+        heavy |= rest.weight[rows] > tau
     return Weights(
-        mean=interval(mean, np.ones(len(rows)), weight, clusters_of(log, rows)),
+        mean=mean,
         expected=1 - float(evidence.episodes.silent[rows].mean()) if len(rows) else math.nan,
         max=float(weight.max(initial=0.0)),
         share_below_1pct=float((log.propensities.logged[rows] < 0.01).mean()),
-        share_above_tau=float((weight > tau).mean()),
+        share_above_tau=float(heavy.mean()),
     )
 
 

@@ -190,23 +190,14 @@ def _about(found: OffPolicy) -> list[str]:
                 f"{percent(w.share_below_1pct)} of the logged models had a propensity below 1 %;"
                 f" the heaviest request stands for {number(w.max)}."
             )
-        lines.append(_switch(found))
+        if w.share_above_tau > 0:
+            lines.append(
+                f"Switch-DR leaves the {percent(w.share_above_tau)} of the requests that stand for"
+                f" more than {number(found.tau)} each to the outcome models. What these are wrong"
+                " about there is a bias that its interval does not hold: the truth is outside of it"
+                " more often than in 5 of 100 logs."
+            )
     return lines
-
-
-def _switch(found: OffPolicy) -> str:
-    share = found.weights.share_above_tau
-    if not share:
-        return (
-            f"No request stands for more than {number(found.tau)}, so that Switch-DR leaves next to"
-            " nothing to the outcome models here."
-        )
-    return (
-        f"Switch-DR leaves the {percent(share)} of the requests that stand for more than"
-        f" {number(found.tau)} each to the outcome models: what these are wrong about there is a"
-        " bias that its interval does not hold. Where some requests are heavy it holds the truth"
-        " in fewer than 95 of 100 logs; the doubly robust one is to be read."
-    )
 
 
 def doubt(*weights: Weights) -> str:
