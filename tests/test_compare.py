@@ -340,6 +340,7 @@ def test_slices_find_where_the_change_is():
     found = compare(A, B, data, by=["category"])
     (parts,) = found.slices
     assert found.by("category").to_dict() == parts.to_dict()
+    assert compare(A, B, data, by="category").slices[0].to_dict() == parts.to_dict()
     assert [(group, m) for group, m, _ in parts.found if m == "quality"] == [
         ("code", "quality"),
         ("math", "quality"),

@@ -181,12 +181,14 @@ def test_a_name_is_not_a_policy():
         gate(policy, shop(), "base")
     with pytest.raises(DataError, match=r"a gate needs a dataset; got 'local'; .*load_dataset"):
         gate(policy, "local")
+    with pytest.raises(DataError, match=r"a gate needs a scenario; got 'outage'; .*load_scenario"):
+        gate(policy, shop(), scenario="outage")
 
 
-@pytest.mark.parametrize("share", [math.nan, -0.1, 1.5])
+@pytest.mark.parametrize("share", [math.nan, -0.1, 1.5, "x", None])
 def test_a_share_lies_between_0_and_1(share):
     """What nobody could mean is refused, with what is allowed."""
-    with pytest.raises(DataError, match=f"most-unobserved: .* got {share:g}; allowed: 0 to 1"):
+    with pytest.raises(DataError, match=f"most-unobserved: .* got {share!r}; allowed: 0 to 1"):
         gate(chain("a", goals={"quality": {"min": 0.5}}), shop(), most_unobserved=share)
 
 

@@ -216,7 +216,7 @@ def test_reports_go_to_files_or_to_standard_output(folder):
         ),
         (("--junit", "policies", "--against", "base"), "policies: cannot be written; got"),
         (("--against", "nobody"), "no such policy"),
-        (("--most-unobserved", "2"), "most-unobserved: must be a share of the requests; got 2;"),
+        (("--most-unobserved", "2"), "most-unobserved: must be a share of the requests; got 2.0;"),
         (
             ("--most-unobserved", "nan"),
             "most-unobserved: must be a share of the requests; got nan;",

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.engine.replay import Replay, replay, replay_traffic
-from toolkit.errors import DataError, PolicyError, Problem
+from toolkit.errors import DataError
 from toolkit.evaluate.assumptions import of_a_comparison
 from toolkit.evaluate.differences import METRICS, Difference, Paired, paired
 from toolkit.evaluate.examples import Example, examples
 from toolkit.evaluate.format import count, html_list, html_table
+from toolkit.evaluate.given import refuse_others
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
 from toolkit.evaluate.slice_differences import (
     SliceDifferences,
@@ -23,7 +24,6 @@ from toolkit.evaluate.slice_differences import (
     slice_differences,
 )
 from toolkit.evaluate.verdict import MEASURES, certainty, footnotes, verdict
-from toolkit.logs.dataset import Dataset
 from toolkit.policy.model import Policy
 from toolkit.scenarios.aim import aim
 from toolkit.scenarios.model import Scenario
@@ -31,6 +31,8 @@ from toolkit.scenarios.model import Scenario
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from toolkit.logs.datasets import Dataset
 
 __all__ = ["METRICS", "Comparison", "Difference", "compare"]
 
@@ -174,7 +176,7 @@ def compare(
     seed: int = 0,
     *,
     scenario: Scenario | None = None,
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
 ) -> Comparison:
     """Compare two policies, or two replays of one dataset, request by request.
 
@@ -186,8 +188,8 @@ def compare(
             dataset has no such column.
         PolicyError: What is given as a policy is none.
     """
-    for one in (a, b):
-        refuse_others(one, "a comparison", dataset)
+    refuse_others("a comparison", (a, b), dataset, scenario)
+    by = (by,) if isinstance(by, str) else by
     a, b = _replayed(a, b, dataset, seed, scenario), _replayed(b, a, dataset, seed, scenario)
     _refuse_apart(a, b)
     boot = bootstrap_of(a.arrivals, resamples, seed)
@@ -217,29 +219,6 @@ def compare(
         pairs=pairs,
         slices=slices,
     )
-
-
-def refuse_others(policy: object, who: str, dataset: object = None) -> None:
-    """Say how to get a policy or a dataset where something else, such as a name, was given.
-
-    Raises:
-        PolicyError: Not a policy and not a replay.
-        DataError: Not a dataset and not None.
-    """
-    if not isinstance(policy, Policy | Replay):
-        raise PolicyError(
-            [
-                Problem(
-                    f"{who} needs a policy or a replay",
-                    got=f"{policy!r:.60}",
-                    allowed="what load_policy, Policy.single or replay give",
-                )
-            ]
-        )
-    if dataset is not None and not isinstance(dataset, Dataset):
-        raise DataError(
-            f"{who} needs a dataset; got {dataset!r:.60}; allowed: what load_dataset gives"
-        )
 
 
 def _replayed(

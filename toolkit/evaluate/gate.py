@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,11 +20,11 @@ import numpy as np
 from toolkit.engine.replay import Replay, replay
 from toolkit.errors import DataError, PolicyError, Problem
 from toolkit.evaluate import as_json, gate_words
-from toolkit.evaluate.compare import compare, refuse_others
-from toolkit.evaluate.differences import POWER, needed
+from toolkit.evaluate.compare import compare
+from toolkit.evaluate.deciding import deciding
 from toolkit.evaluate.format import count, html_list, html_table
+from toolkit.evaluate.given import refuse_no_share, refuse_others
 from toolkit.evaluate.goals import GoalResult, Kind, judge_all, limited, listed
-from toolkit.evaluate.intervals import FEW, Estimate, Z
 from toolkit.evaluate.relative import of_comparison
 from toolkit.evaluate.summary import ESTIMATES
 from toolkit.evaluate.verdict import about
@@ -41,8 +40,6 @@ EXIT_CODES: dict[Status, int] = {"pass": 0, "fail": 1, "undecided": 3}
 """2 is left to mistakes, such as a file that is not there."""
 MOST_UNOBSERVED = 0.05
 """Share of the requests that may be unobserved; with more, nothing is decided."""
-LEVEL = 0.05
-FRACTIONS = frozenset({"quality", "error_rate", "fallback_rate", "degraded_rate"})
 HEAD = ("goal", "wanted", "measured [95 %]", "n", "met", "to decide")
 """Names of the columns in which people read a gate."""
 
@@ -108,14 +105,7 @@ class Gate:
 
         With a power of 80 %. NaN where it is decided, not measured or exactly at its limit.
         """
-        if goal.answer not in {"probably", "probably not"}:
-            return math.nan
-        ends = [limit for limit in (goal.lowest, goal.highest) if math.isfinite(limit)]
-        limit = min(ends, key=lambda end: abs(goal.value - end))
-        if goal.name in FRACTIONS and goal.kind == "value":
-            return self.logged * _more(goal, limit)
-        distance = Estimate(goal.value - limit, goal.low - limit, goal.high - limit, goal.n)
-        return needed(distance, self.logged, LEVEL)
+        return deciding(goal, self.logged)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; an undefined number is None."""
@@ -207,13 +197,9 @@ def gate(
             not fit the dataset, or is none.
         DataError: There is nothing to replay on, or the baseline was replayed on something else.
     """
-    refuse_others(policy, "a gate", dataset)
+    refuse_others("a gate", (policy,), dataset, scenario)
     written = policy.policy if isinstance(policy, Replay) else policy
-    if not 0 <= most_unobserved <= 1:  # nor NaN
-        raise DataError(
-            f"most-unobserved: must be a share of the requests; got {most_unobserved:g}; "
-            "allowed: 0 to 1"
-        )
+    refuse_no_share("most-unobserved", most_unobserved)
     wanted = limited(written.goals)
     if not wanted:
         known = ", ".join(type(written.goals).model_fields)
@@ -267,21 +253,3 @@ def _refuse_relative(wanted: Sequence[tuple[str, Kind]]) -> None:
         what = "limits on a change or a ratio need a baseline"
         allowed = "one that is named (--against), or no min_change, max_change and max_ratio"
         raise PolicyError([Problem(what, "goals", f"none for {listed(words)}", allowed)])
-
-
-def _more(goal: GoalResult, limit: float) -> float:
-    """How many times as many requests would tell a fraction from its limit.
-
-    Near 0 and 1 its interval narrows faster than 1 / √n: the score test's numbers of independent
-    requests, the one that would do against the one that the end towards the limit is worth.
-    """
-    p, end = goal.value, goal.high if limit > goal.value else goal.low
-    if p in {limit, end} or not 0 < end < 1:
-        return math.nan
-    if goal.n * min(p, 1 - p) < FEW:  # Wilson's interval, else the bootstrap's
-        worth = Z * Z * end * (1 - end) / (end - p) ** 2
-    else:
-        worth = Z * Z * p * (1 - p) / ((goal.high - goal.low) / 2) ** 2
-    power = NormalDist().inv_cdf(POWER)
-    reach = Z * math.sqrt(limit * (1 - limit)) + power * math.sqrt(p * (1 - p))
-    return max(1.0, (reach / (p - limit)) ** 2 / worth)

@@ -8,79 +8,29 @@ values, so a limit against a baseline is then unknown.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isclose, isfinite
-from typing import Any, Literal
+from math import isfinite
+from typing import Any
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.format import (
-    number,
-    number_interval,
-    percent,
-    percent_interval,
-    points_interval,
-    seconds,
-    seconds_interval,
-    usd,
-    usd_interval,
-)
+from toolkit.evaluate.goal_words import LIMITS, WORDS, Kind, amount_in_words, decimals, shown
 from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.policy.model import Goal, Goals
 from toolkit.policy.words import limit_in_words
 
-Kind = Literal["value", "change", "ratio"]
-Show = Callable[..., str]
-"""what writes an estimate, or a number without an interval, with ``more`` decimals than usual"""
-MOST_DECIMALS = 9
-"""more than usual, to tell a number from its limit; numbers closer than that are the same"""
-
-LIMITS: Mapping[Kind, tuple[str, str]] = {
-    "value": ("min", "max"),
-    "change": ("min_change", "max_change"),
-    "ratio": ("", "max_ratio"),
-}
-"""The keys of a goal that are limits of one kind, from below and from above."""
-
-
-def _usd_change(e: Estimate, *, more: int = 0) -> str:
-    return usd_interval(e, sign=True, more=more)
-
-
-def _seconds_change(e: Estimate, *, more: int = 0) -> str:
-    return seconds_interval(e, sign=True, more=more)
-
-
-def _times(e: Estimate, *, more: int = 0) -> str:
-    return f"{number_interval(e, more=more)} times the baseline"
-
-
-WORDS: Mapping[str, tuple[str, Show]] = {
-    "quality": ("quality", number_interval),
-    "cost_usd_per_1k": ("cost per 1k", usd_interval),
-    "latency_mean_s": ("mean latency", seconds_interval),
-    "latency_p50_s": ("median latency", seconds_interval),
-    "latency_p95_s": ("p95 latency", seconds_interval),
-    "latency_p99_s": ("p99 latency", seconds_interval),
-    "error_rate": ("errors", percent_interval),
-    "fallback_rate": ("fallbacks", percent_interval),
-    "degraded_rate": ("degraded answers", percent_interval),
-}
-"""How each goal is called and its value written."""
-
-
-_PLAIN: Mapping[Show, Show] = {
-    number_interval: number,
-    usd_interval: usd,
-    seconds_interval: seconds,
-    percent_interval: percent,
-}
-"""What writes a number without an interval."""
-
-
-def _points(share: float, more: int = 0) -> str:
-    return f"{number(100 * share, more)} point{'' if abs(share) == 0.01 else 's'}"
+__all__ = [
+    "LIMITS",
+    "WORDS",
+    "GoalResult",
+    "Kind",
+    "judge",
+    "judge_all",
+    "limited",
+    "listed",
+    "verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -138,43 +88,19 @@ class GoalResult:
 
     @cached_property
     def _more(self) -> int:
-        """Decimals beyond the usual that tell the value and its interval from the limits."""
-        show = shown(self.name, self.kind)
-        near = [
-            (number, limit)
-            for limit in (self.lowest, self.highest)
-            for number in (self.value, self.low, self.high)
-            if isfinite(limit) and isfinite(number)
-            if not isclose(number, limit, rel_tol=1e-9, abs_tol=1e-12)
-        ]
+        numbers, limits = (self.value, self.low, self.high), (self.lowest, self.highest)
+        return decimals(self.name, self.kind, numbers, limits)
 
-        def alike(one: float, other: float, more: int) -> bool:
-            # Both ways in which numbers are written: with an interval, and as a limit.
-            a, b = (show(Estimate(x, self.low, self.high), more=more) for x in (one, other))
-            return a == b or self.amount(one, more) == self.amount(other, more)
-
-        for more in range(MOST_DECIMALS):
-            if not any(alike(*pair, more) for pair in near):
-                return more
-        return 0
-
-    def amount(self, value: float, more: int = 0) -> str:
+    def amount(self, value: float) -> str:
         """A limit, or how far off a change is, with its unit: ``0.55``, ``1 point``, ``$0.50``."""
-        if self.kind == "ratio":
-            return number(value, more)
-        plain = _PLAIN[WORDS[self.name][1]]
-        if self.kind == "change" and plain in {number, percent}:
-            plain = _points
-        return plain(value, more)
+        return amount_in_words(self.name, self.kind, value, self._more)
 
     @property
     def wanted(self) -> str:
         """The limits as people read them, such as ``at most $0.50``."""
         ends = zip(LIMITS[self.kind], (self.lowest, self.highest), strict=True)
         return " and ".join(
-            limit_in_words(key, end, lambda value: self.amount(value, self._more))
-            for key, end in ends
-            if isfinite(end)
+            limit_in_words(key, end, self.amount) for key, end in ends if isfinite(end)
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,17 +118,6 @@ class GoalResult:
 
     def __str__(self) -> str:
         return f"{self.label} {self.measured} against {self.limit}"
-
-
-def shown(name: str, kind: Kind) -> Show:
-    """What writes an estimate of this kind."""
-    if kind == "ratio":
-        return _times
-    if kind == "value":
-        return WORDS[name][1]
-    if name == "cost_usd_per_1k":
-        return _usd_change
-    return _seconds_change if name.endswith("_s") else points_interval
 
 
 def judge(
