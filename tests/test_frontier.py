@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.small_logs import chain, log
-from toolkit.engine.replay import replay
+from toolkit.engine.replay import replay, replay_traffic
 from toolkit.errors import DataError, DetourError, PolicyError
 from toolkit.evaluate.baselines import baselines
-from toolkit.evaluate.tradeoffs import sweep
+from toolkit.evaluate.compare import Difference, compare
+from toolkit.evaluate.tradeoffs import gain, sweep
 from toolkit.evaluate.tradeoffs.frontier import frontier
+from toolkit.evaluate.tradeoffs.gain import held_against
 from toolkit.evaluate.tradeoffs.points import AXES, ESTIMATES
 from toolkit.evaluate.tradeoffs.vary import Vary
+from toolkit.evaluate.verdict import told
 from toolkit.policy.model import Goals, Policy
 from toolkit.scenarios import Scenario
 from toolkit.schema import ErrorType
@@ -196,7 +200,7 @@ def test_a_single_model_that_is_enough_is_named(three):
     assert "The policy meets its goals: it costs $3.00" in f.verdict
     assert "b alone costs $3.00" in f.verdict
     other = frontier(chain("a", "c", goals={"quality": {"min": 0.9}}), three)
-    assert other.verdict.startswith("It misses quality")
+    assert other.verdict.startswith("The policy misses quality")
     assert "b alone costs $3.00" in other.verdict
 
 
@@ -217,6 +221,151 @@ def test_picking_the_best_of_many_is_said_to_flatter(noisy):
     assert "a search tunes on one half of the requests" in f.verdict
     assert any("a search tunes" in line for line in f.assumptions)
     assert not any("a search tunes" in line for line in frontier(chain("a"), noisy).assumptions)
+
+
+def test_what_is_picked_is_held_against_the_policy_as_it_stands(noisy):
+    """The paired difference of both, as a comparison finds it, and in words."""
+    dear = chain("b", "a", goals={"quality": {"min": 0.1}})
+    f = frontier(dear, noisy, ["chains.only.steps.0.model=a"])
+    assert (f.best.index, f.cheapest.index) == (1, 1)
+    c = compare(f.points[0].policy, f.points[1].policy, noisy)
+    gain = f.gain(f.best)
+    assert gain.requests == c.paired
+    assert gain.differences["cost_usd_per_1k"].value == c.cost_usd_per_1k.value
+    assert vars(gain.differences["quality"]) == pytest.approx(vars(c.quality), nan_ok=True)
+    assert f"Against policy as it stands it is {told('cost_usd_per_1k', c.cost_usd_per_1k)}" in (
+        f.verdict
+    )
+    result = f.to_dict()["gain"]
+    assert (result["point"], result["against"], result["pays"]) == (1, 0, True)
+    rows = np.arange(300)
+    half = frontier(dear, noisy, ["chains.only.steps.0.model=a"], rows=rows).gain(f.best)
+    one, other = (replay(point.policy, noisy).quality[rows] for point in f.points)
+    assert half.requests == 300
+    assert half.differences["quality"].value == pytest.approx((other - one).mean())
+
+
+def test_the_policy_as_it_stands_is_kept_where_nothing_is_surely_gained(noisy):
+    """A time limit that a few calls reach makes others cheapest by value, by chance or a trifle."""
+    policy = chain("a", "b", goals={"quality": {"min": 0.1}}).with_value(LIMIT, 5.5)
+    f = frontier(policy, noisy, [Vary(LIMIT, (5, 5.8, 7))])
+    least = f.cheapest
+    assert least.index
+    assert least.cost_usd_per_1k.value < f.points[0].cost_usd_per_1k.value
+    assert f.gain(least).pays is False
+    assert f.best is f.points[0]
+    assert f.surest is f.points[0]
+    assert f.verdict.startswith(
+        "The cheapest of 4 policies that meets the goals is policy as it stands, as far as"
+    )
+    assert f"By value alone {least.name} is cheaper" in f.verdict
+    assert "not distinguishable" in f.verdict
+    result = f.to_dict()
+    assert (result["best"], result["cheapest"]) == (0, least.index)
+    # Who asks for more than the policy gives gets the other, and is told that they are alike.
+    quality = {"min": float(np.nextafter(f.points[0].quality.value, 1))}
+    strict = f.with_goals(Goals.model_validate({"quality": quality}))
+    assert not strict.points[0].meets
+    assert strict.gains is f.gains
+
+
+def difference(value: float, low: float, high: float, p: float = 0.5) -> Difference:
+    """As a comparison would have it."""
+    return Difference(value, low, high, 100, 1.0, 1.0, 1.0 + value, 10, p, p)
+
+
+@pytest.mark.parametrize(
+    ("cost", "quality", "words"),
+    [
+        (
+            difference(-0.31, -0.35, -0.27, 0.001),
+            difference(0.001, -0.004, 0.006),
+            (
+                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350]; not distinguishable: quality "
+                "+0.1 points [−0.4, +0.6]."
+            ),
+        ),
+        (
+            difference(-0.31, -0.35, -0.27, 0.001),
+            difference(0.02, 0.01, 0.03, 0.001),
+            (
+                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350] and better by 2.0 points "
+                "[1.0, 3.0]."
+            ),
+        ),
+        (
+            difference(-0.01, -0.05, 0.03),
+            difference(0.001, -0.004, 0.006),
+            (
+                "It is not distinguishable from old on 100 requests: cost −$0.0100 per 1k [−0.0500, +0.0300],"
+                " quality +0.1 points [−0.4, +0.6]."
+            ),
+        ),
+        (
+            replace(difference(0, 0, 0, math.nan), changed=0),
+            replace(difference(0, 0, 0, math.nan), changed=0),
+            "It ends like old on all of 100 requests.",
+        ),
+        (
+            difference(math.nan, math.nan, math.nan),
+            difference(math.nan, math.nan, math.nan),
+            "Neither its cost nor its quality was measured on the same requests as of old.",
+        ),
+    ],
+)
+def test_a_gain_in_words(cost, quality, words):
+    """What is sure first, what is not with its interval, and what is not known."""
+    none = replace(difference(0, 0, 0, math.nan), changed=0)
+    found = {"cost_usd_per_1k": cost, "quality": quality}
+    assert held_against(found | {"latency_mean_s": none, "error_rate": none}, 100, "old") == words
+
+
+def test_a_sure_trifle_is_no_reason_to_change(three):
+    """Half a percent of the cost on every request is sure, and said to be little."""
+    data = log(np.ones((60, 2)), [[0.001, 0.001005]])
+    policy = chain("b", goals={"quality": {"min": 0.5}}).with_value("models", {"a": {}, "b": {}})
+    f = frontier(policy, data, ["chains.only.steps.0.model=a"])
+    assert f.gain(f.cheapest).differences["cost_usd_per_1k"].distinguishable
+    assert f.best.index == 0
+    assert "less than 1 % of the cost and 0.1 points of quality: a trifle" in f.verdict
+
+
+def test_moving_the_goals_replays_nothing_twice(noisy, monkeypatch):
+    """What a policy gains is found once, whatever the goals are."""
+    f = frontier(chain("b", "a"), noisy, ["chains.only.steps.0.model=a"])
+    asked = []
+    monkeypatch.setattr(
+        gain, "replay_traffic", lambda *at: asked.append(at[0]) or replay_traffic(*at)
+    )
+    for least in (0.1, 0.2, 0.3):
+        f.with_goals(Goals.model_validate({"quality": {"min": least}})).verdict  # noqa: B018
+    assert len(asked) == 2
+
+
+def test_worth_says_where_more_money_buys_nothing_sure(noisy):
+    """Two models of the same skill: the dearer one is better by chance alone."""
+    rng = np.random.default_rng(4)
+    right = (rng.random((300, 3)) < [0.3, 0.6, 0.6]).astype(float)
+    right[:, 2] = right[:, 1]
+    right[:3, 1:] = [0, 1]
+    f = frontier(alone("a", "b", "c"), log(right, [[0.001, 0.002, 0.009]]))
+    assert [one.point for one in f.worth] == [0, 1, 2]
+    assert [one.better for one in f.worth] == [None, True, False]
+    assert [one.to_dict()["better_than_previous"] for one in f.worth] == [None, True, False]
+    assert str(f.worth[0]).endswith("per 1k a point")
+    assert [bool(one.doubt) for one in f.worth] == [False, False, True]
+
+
+def test_the_oracles_errors_are_explained():
+    """Where no answer is any good the cheapest is taken, though it is an error."""
+    data = log([[0, 0], [1, 0], [0, 0]], [[0.001, 0.002]], error=[[SERVER, 0], [0, 0], [0, 0]])
+    f = frontier(chain("a", "b"), data)
+    assert f.oracle.error_rate.value == pytest.approx(1 / 3)
+    told = "The oracle ends 33.3 % of the requests in an error: where no model's answer is better"
+    assert any(line.startswith(told) for line in f.assumptions)
+    assert told.replace("'", "&#x27;") in baselines(data)._repr_html_()
+    sound = frontier(chain("a", "b"), log([[0, 1], [1, 0]]))
+    assert not any("oracle ends" in line for line in sound.assumptions)
 
 
 def test_chance_that_does_as_well_is_named(noisy):
@@ -267,7 +416,7 @@ def test_primary_is_the_first_model_of_each_policy(noisy):
 @pytest.mark.parametrize("rows", [[], [7]])
 def test_few_requests_or_none(noisy, rows):
     """Undefined, not wrong."""
-    f = frontier(chain("a", "b", goals=GOALS), noisy, rows=np.array(rows, int), pair=("a", "b"))
+    f = frontier(chain("a", "b", goals=GOALS), noisy, rows=np.array(rows, int), pair=("b", "a"))
     assert f.n == len(rows)
     json.dumps(f.to_dict(), allow_nan=False)
     assert math.isnan(f.points[0].quality.low) or rows
@@ -337,10 +486,61 @@ def test_a_pair_names_models_of_the_policy_or_the_log(three):
     f = frontier(policy, half, pair=("a", "b"))
     assert f.points[0].strong_share == 0.5
     assert f.pair.pgr == (1,)
-    assert (f.pair.apgr, f.pair.cpt50) == (pytest.approx(0.75), pytest.approx(0.25))
+    assert (f.pair.apgr.value, f.pair.cpt50) == (pytest.approx(0.75), pytest.approx(0.25))
     assert math.isnan(frontier(policy, half).points[0].strong_share)
-    same = frontier(policy, half, pair=("b", "b")).pair
-    assert math.isnan(same.apgr)
+
+
+def test_the_interval_of_apgr_is_that_of_resampled_requests(noisy):
+    """By hand: requests are drawn again, and the curve with its two ends is made anew."""
+    data = log(noisy.quality[:, :2], error=noisy.error[:, :2], latency_s=noisy.latency_s[:, :2])
+    f = frontier(chain("a", "b"), data, [Vary(LIMIT, (0.5, 1, 2))], pair=("a", "b"))
+    replays = [replay(point.policy, data) for point in f.points]
+    last = [np.asarray(one.attempts > 1) for one in replays]
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(400):
+        rows = rng.integers(0, 600, 600)
+        weak, strong = data.quality[rows].mean(axis=0)
+        at = [(0, weak), (1, strong)]
+        at += [(s[rows].mean(), r.quality[rows].mean()) for s, r in zip(last, replays, strict=True)]
+        share, quality = np.array(sorted(at)).T
+        drawn.append(np.trapezoid((quality - weak) / (strong - weak), share))
+    apgr = f.pair.apgr
+    assert (apgr.low, apgr.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.06)
+    assert apgr.low < apgr.value < apgr.high
+    assert f.pair.to_dict()["apgr_ci95"] == [apgr.low, apgr.high]
+
+
+def test_apgr_is_left_out_where_it_has_no_meaning(noisy):
+    """A policy that asks a third model, and a gap that may be none; why is told."""
+    pair = frontier(chain("a", "c", "b"), noisy, pair=("a", "b")).pair
+    assert math.isnan(pair.apgr.value)
+    assert math.isnan(pair.cpt50)
+    assert pair.to_dict()["pgr"] == [None]
+    assert "the policies ask other models too, on up to" in pair.to_dict()["reason"]
+    both = frontier([chain("a", "b"), chain("a", "c")], noisy, pair=("a", "b")).pair
+    assert both.reason.startswith("1 of 2 policies ask other models too")
+    assert math.isnan(both.apgr.value)
+    assert not math.isnan(both.pgr[0])
+    close = log(np.eye(40)[:, :2] + np.eye(40)[:, [2, 3]] + np.eye(40)[:, [5, 4]] * [[0, 1]])
+    unsure = frontier(chain("a", "b"), close, pair=("a", "b")).pair
+    assert not math.isnan(unsure.apgr.value)
+    assert math.isnan(unsure.apgr.low)
+    assert "is not sure enough for an interval" in unsure.reason
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        (("b", "b"), "pair: needs two models; got 'b' twice"),
+        (("b", "a"), r"the strong model must be the better one; got 'a' at quality .* and 'b' at"),
+        ("ab-", "pair: needs a weak and a strong model; got 'ab-'"),
+    ],
+)
+def test_a_pair_is_two_models_of_which_one_is_better(noisy, pair, message):
+    """Anything else has no gap to recover."""
+    with pytest.raises(DataError, match=message):
+        frontier(chain("a", "b"), noisy, pair=pair)
 
 
 @pytest.mark.parametrize(
@@ -353,6 +553,15 @@ def test_a_pair_names_models_of_the_policy_or_the_log(three):
         ({"rows": np.array([4])}, DataError, "rows: there is no such request; got 4"),
         ({"vary": ["chains.nope.steps=1"]}, PolicyError, "chains.nope"),
         ({"vary": ["rubbish"]}, PolicyError, "must say what is varied"),
+        ({"vary": "rubbish"}, PolicyError, "must say what is varied"),
+        ({"vary": 5}, DataError, "vary: cannot be read; got 5; allowed: a Vary or a text such as"),
+        ({"vary": [LIMIT, 5]}, DataError, "vary: cannot be read; got 5"),
+        ({"axes": 5}, DataError, "axes: cannot be read; got 5"),
+        ({"axes": "cost"}, DataError, "a trade-off needs two; got cost"),
+        ({"rows": np.array([0.5])}, DataError, "rows: are row numbers"),
+        ({"seed": -1}, DetourError, "seed: out of range; got -1"),
+        ({"vary": "goals.quality.min=0,1"}, PolicyError, r"goals\.quality\.min: is read by no rep"),
+        ({"vary": "description=a,b"}, PolicyError, "allowed: places in models, cache"),
     ],
 )
 def test_mistakes_are_told(three, options, error, message):
@@ -369,6 +578,18 @@ def test_several_policies_are_taken_as_they_are(three):
         frontier([], three)
     with pytest.raises(PolicyError, match="no such model"):
         frontier(alone("a", "z"), three)
+    for wrong in ("a", None, ["a"]):
+        with pytest.raises(PolicyError, match="a sweep needs a policy; got"):
+            frontier(wrong, three)
+    with pytest.raises(DataError, match="a sweep needs a dataset; got 'three'; allowed: what load"):
+        frontier(chain("a"), "three")
+
+
+def test_one_place_and_one_text_of_axes_will_do(three):
+    """A bare text is not read letter by letter."""
+    f = frontier(chain("a", "b"), three, f"{LIMIT}=1,2", axes="cost, p95", rows=[0, 1])
+    assert (len(f.points), f.axes, f.n) == (3, ("cost_usd_per_1k", "latency_p95_s"), 2)
+    assert len(frontier(chain("a", "b"), three, Vary(LIMIT, (1, 2))).points) == 3
 
 
 def test_a_policy_of_models_that_no_log_has_cannot_be_judged(three):

@@ -70,6 +70,9 @@ def test_the_answer_comes_first(folder):
     assert f"A = {LIMIT}" in done.stdout
     for word in ("as it stands", "random mix", "oracle", "AIQ", "a point of quality", "a search"):
         assert word in done.stdout
+    assert "per 1k a point: USD per 1,000 requests" in done.stdout
+    between = swept("--vary", f"{LIMIT}=1,2,3", "--pair", "tiny,large").stdout
+    assert "Between tiny and large: APGR" in " ".join(between.split())
 
 
 def test_as_json_there_is_one_object(folder):
@@ -78,6 +81,8 @@ def test_as_json_there_is_one_object(folder):
     result = json.loads(done.stdout)
     assert [point["values"][LIMIT] for point in result["points"]] == [4, 1, 2, 3]
     assert result["pair"]["weak"] == "tiny"
+    assert result["pair"]["apgr_ci95"][0] < result["pair"]["apgr"] < result["pair"]["apgr_ci95"][1]
+    assert all("from_usd_per_1k_per_point" in one for one in result["worth"])
     assert result["axes"] == ["cost_usd_per_1k", "quality"]
 
 
@@ -135,6 +140,13 @@ def test_every_policy_goes_into_a_table(folder):
         (("--pair", "small"), "pair: needs two models; got 'small'"),
         (("--pair", "small,huge"), "no such model; got 'huge'"),
         (("--scenario", "doomsday"), "doomsday"),
+        (("--seed", "-1"), "seed: out of range; got -1"),
+        (("--pair", "small,small"), "pair: needs two models; got 'tiny' twice"),
+        (
+            ("--vary", f"{LIMIT}=1", "--pair", "large,small"),
+            "must be the better one; got 'tiny' at",
+        ),
+        (("--vary", "goals.quality.min=0,1"), "goals.quality.min: is read by no replay"),
     ],
 )
 def test_a_mistake_ends_with_a_message(folder, arguments, message):

@@ -12,6 +12,7 @@ from tests.small_logs import log
 from toolkit.engine.replay import replay
 from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.search.search import Search, search
+from toolkit.evaluate.verdict import told
 from toolkit.logs.datasets import Dataset
 from toolkit.policy import parse_policy
 from toolkit.policy.model import Policy
@@ -68,6 +69,9 @@ def test_the_cheapest_policy_within_the_goals_is_found(found):
     assert found["cheapest"].changes[0][:3] == ("chains.for_x.steps.0.model", "b", "a")
     assert len(found["cheapest"].changes) == 1
     assert (found.trials, found.ending) == (TRIALS, "trials")
+    assert any(
+        "it ended as so many trials had been asked for" in line for line in found.assumptions
+    )
 
 
 def test_its_numbers_are_means_over_either_half(found):
@@ -101,6 +105,8 @@ def test_it_is_compared_on_the_held_out_half_alone(found):
     assert found.single.held_out.quality.value == pytest.approx(b.mean())
     assert one.against_single.cost_usd_per_1k.distinguishable
     assert "on the held-out requests" in found.verdict
+    cheaper = told("cost_usd_per_1k", one.gain.cost_usd_per_1k)
+    assert f"Against routed as it stands it is {cheaper}" in found.verdict
 
 
 def test_the_same_seed_finds_the_same(found):
@@ -142,6 +148,9 @@ def test_without_goals_quality_may_not_fall():
     for one in free.candidates:
         assert one.tuned.quality.value >= free.start.tuned.quality.value
     assert any("has no goals" in line for line in free.assumptions)
+    assert "the cheapest that is no worse than the policy as it stands where it was" in free.verdict
+    assert "Its goals on the held-out requests" not in free.verdict
+    assert "Against routed as it stands it is cheaper by $" in free.verdict
 
 
 def test_goals_against_a_baseline_are_against_the_policy_as_it_stands():
@@ -154,6 +163,7 @@ def test_goals_against_a_baseline_are_against_the_policy_as_it_stands():
     assert kinds["ratio"].value == pytest.approx(ratio)
     assert kinds["ratio"].met
     assert kinds["change"].value == pytest.approx(one.gain.quality.value)
+    assert f"ratio of cost per 1k {kinds['ratio'].measured}" in some.verdict
 
 
 def test_what_nobody_measured_does_not_pass_for_cheap():
@@ -171,6 +181,8 @@ def test_where_no_cost_is_known_latency_is_the_price():
     some = search(routed(goals=GOALS), world(cost_usd=np.nan, latency_s=latency), trials=TRIALS)
     assert some["cheapest"].policy.chains["for_x"].steps[0].model == "a"
     assert some.to_dict()["candidates"][0]["tuned"]["cost_usd_per_1k"] is None
+    assert "held-out requests, at an unknown cost" in some.verdict
+    assert "costs –" not in some.verdict
 
 
 def test_luck_shows_where_nothing_can_be_gained():
@@ -202,7 +214,7 @@ def test_luck_shows_where_nothing_can_be_gained():
 def test_only_and_fixed_restrict_the_places():
     """By path, or by what paths begin with; an unknown one is told with what there is."""
     policy, data = routed(goals=GOALS), world()
-    some = search(policy, data, trials=40, only=["chains.others"])
+    some = search(policy, data, trials=40, only="chains.others")
     changed = {c.path for one in some.candidates for c in one.changes}
     assert all(path.startswith("chains.others") for path in changed)
     rest = search(policy, data, trials=40, fixed=["chains.for_x.steps.0.model"])
@@ -272,6 +284,22 @@ def test_wrong_budgets_are_refused():
         search(routed(), world(), trials=0)
     with pytest.raises(DataError, match="too few to tune"):
         search(routed(), world(20), trials=5)
+    with pytest.raises(DataError, match="trials; got '5'; allowed: 1 or more"):
+        search(routed(), world(), trials="5")
+    with pytest.raises(DataError, match="got '60s' s; allowed: more than 0"):
+        search(routed(), world(), "60s")
+
+
+def test_what_is_no_policy_or_no_dataset_is_told():
+    """With what gives one."""
+    with pytest.raises(
+        PolicyError, match="a search needs a policy; got 'tiered'; allowed: what lo"
+    ):
+        search("tiered", world(), trials=5)
+    with pytest.raises(DataError, match="a search needs a dataset; got None"):
+        search(routed(), None, trials=5)
+    with pytest.raises(DataError, match="places: cannot be read; got 5; allowed: dotted keys"):
+        search(routed(), world(), trials=5, only=5)
 
 
 def test_chains_told_not_to_go_on_after_an_error_get_no_such_requests():

@@ -46,6 +46,7 @@ def frontier_command(
     as_json: JsonArg = False,
 ) -> None:
     """Try many versions of a policy: what is the cheapest way to be good enough?"""
+    from toolkit.engine.decide import check_seed
     from toolkit.evaluate.search.tunables import suggested
     from toolkit.evaluate.tradeoffs.frontier import frontier
     from toolkit.evaluate.tradeoffs.points import axes_of
@@ -53,8 +54,9 @@ def frontier_command(
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
 
-    wanted = axes_of([axis.strip() for axis in axes.split(",") if axis.strip()])
+    wanted = axes_of(axes)
     models = _pair(pair)
+    check_seed(seed)
     world = scenario_of(scenario, None)
     places = [parse_vary(one) for one in vary or ()]
     one, data = load_policy(policy), load_dataset(dataset)
@@ -123,10 +125,10 @@ def _write(path: Path, content: bytes) -> None:
 
 def frontier_text(found: Frontier) -> str:
     """The answer first, then the policies that nothing beats, then what needs no policy."""
-    from toolkit.evaluate.format import count
+    from toolkit.evaluate.tradeoffs.words import counted
 
-    tried = f"{count(len(found.points))} policies" if len(found.points) > 1 else "1 policy"
-    heading = f"{found.policy} on {found.dataset}, {count(found.n)} requests, {tried}"
+    tried = counted(len(found.points), "policy", "policies")
+    heading = f"{found.policy} on {found.dataset}, {counted(found.n, 'request')}, {tried}"
     if found.scenario:
         heading += f", in the scenario {found.scenario}"
     keys = _letters(found.paths)
@@ -151,7 +153,8 @@ def _policies(found: Frontier, keys: dict[str, str]) -> str:
     if len(shown) > MOST_ROWS:
         step = (len(shown) - 1) / (MOST_ROWS - 1)
         shown = [shown[round(i * step)] for i in range(MOST_ROWS)]
-    best = {point.index for point in (found.best, found.surest) if point is not None}
+    named = (found.best, found.surest, found.cheapest)
+    best = {point.index for point in named if point is not None}
     axis = found.axes[0]
     rows = [
         (*_values(point, keys), *cells(point, found.axes), _mark(found, point.index))
@@ -186,8 +189,11 @@ def _mark(found: Frontier, index: int) -> str:
     words = ["as it stands"] if index == 0 else []
     if index not in found.frontier:
         words.append("beaten by another")
-    if found.best is not None and found.best.index == index:
-        words.append("cheapest that meets the goals")
+    best, least = found.best, found.cheapest
+    if best is not None and best.index == index:
+        words.append("cheapest that meets the goals" if best is least else "preferred")
+    elif least is not None and least.index == index:
+        words.append("cheapest by value")
     return ", ".join(words)
 
 
@@ -230,15 +236,22 @@ def _worth(found: Frontier, keys: dict[str, str]) -> str:
     if len(found.worth) < 2:
         return ""
     rows = [
-        (*_values(found.points[one.point], keys), *cells(found.points[one.point])[:2], str(one))
+        (
+            *_values(found.points[one.point], keys),
+            *cells(found.points[one.point])[:2],
+            f"{one} *" if one.doubt else str(one),
+        )
         for one in found.worth
     ]
     head = (*(keys.values() or ("policy",)), *HEAD[:2], "best where a point of quality is worth")
-    return table(head, rows, words=(*range(len(head) - 3), len(head) - 1))
+    lines = ["per 1k a point: USD per 1,000 requests for 0.01 of quality on each."]
+    lines += [f"*: {d}." for d in dict.fromkeys(one.doubt for one in found.worth if one.doubt)]
+    return "\n".join((table(head, rows, words=(*range(len(head) - 3), len(head) - 1)), *lines))
 
 
 def _scores(found: Frontier) -> str:
-    from toolkit.evaluate.format import number, number_interval, percent, points_interval, usd
+    from toolkit.evaluate.format import number_interval, points_interval, usd
+    from toolkit.evaluate.tradeoffs.pair import pair_in_words
 
     aiq, lines = found.aiq, []
     if aiq.policies.value.n and aiq.policies.value.value == aiq.policies.value.value:
@@ -257,12 +270,5 @@ def _scores(found: Frontier) -> str:
             f"the zero router: {points_interval(aiq.gain)}."
         )
     if found.pair is not None:
-        p = found.pair
-        lines.append(
-            clean(
-                f"Between {p.weak} and {p.strong}: APGR {number(p.apgr)}; shares of strong calls "
-                f"that recover 20, 50 and 80 % of the gap: {percent(p.cpt20)}, {percent(p.cpt50)}, "
-                f"{percent(p.cpt80)}."
-            )
-        )
+        lines.append(clean(pair_in_words(found.pair)))
     return "\n".join(lines)

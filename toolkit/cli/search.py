@@ -98,11 +98,10 @@ def _write(folder: Path, candidate: Candidate) -> None:
 
 def search_text(found: Search) -> str:
     """The answer first, then tuned beside held out, then the candidates and their reasons."""
-    from toolkit.evaluate.format import count
+    from toolkit.evaluate.tradeoffs.words import counted
 
-    heading = (
-        f"Search from {found.policy} on {found.dataset}, {count(found.different)} policies tried"
-    )
+    tried = counted(found.different, "policy", "policies")
+    heading = f"Search from {found.policy} on {found.dataset}, {tried} tried"
     return blocks(
         title(heading, simulated=found.simulated),
         textwrap.fill(clean(found.verdict), WIDTH),
@@ -148,11 +147,16 @@ def _candidate(one: Candidate) -> str:
     """What a policy changes, what each change does, and how much of its gain held."""
     from toolkit.evaluate.search.words import optimism
     from toolkit.evaluate.tradeoffs.vary import value_text
+    from toolkit.evaluate.tradeoffs.words import counted
 
     changed = [
         f"{change.path}: {value_text(change.before)} → {value_text(change.after)}. {change.why}"
         for change in one.changes
     ]
-    lines = [f"{optimism(one)}.", f"Held out: {one.gain.verdict} {one.against_single.verdict}"]
-    name = f"{one.policy.policy} changes {len(changed)} places:" if changed else one.policy.policy
+    lines = [f"Held out: {one.gain.verdict} {one.against_single.verdict}"]
+    if changed:
+        lines.insert(0, f"{optimism(one)}.")
+    name = one.policy.policy
+    if changed:
+        name += f" changes {counted(len(changed), 'place')}:"
     return f"{clean(name)}\n{notes([*changed, *lines])}"

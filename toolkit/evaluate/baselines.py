@@ -13,8 +13,10 @@ from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate import as_json
 from toolkit.evaluate.format import (
     count,
+    html_list,
     html_table,
     number_interval,
+    percent,
     percent_interval,
     seconds_interval,
     usd_interval,
@@ -81,7 +83,10 @@ class Baselines:
 
     @property
     def oracle(self) -> Baseline:
-        """The best answer of each request, from the cheapest model that gives it."""
+        """The best answer of each request, from the cheapest model that gives it.
+
+        Where no answer is any good that is the cheapest failure, an error perhaps: see `note`.
+        """
         return self.rows[-1]
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,7 +113,7 @@ class Baselines:
         return pd.DataFrame(records).set_index("name")
 
     def _repr_html_(self) -> str:
-        return html_table(
+        table = html_table(
             ("", "quality [95 %]", "cost per 1k", "latency", "errors"),
             [
                 (
@@ -124,6 +129,19 @@ class Baselines:
             + self.dataset
             + (" (simulated data)" if self.simulated else ""),
         )
+        told = note(self)
+        return table + (html_list([told]) if told else "")
+
+
+def note(found: Baselines) -> str:
+    """Why perfect foresight ends in errors too; empty where it does not."""
+    share = found.oracle.error_rate.value
+    if not share > 0:
+        return ""
+    return (
+        f"The oracle ends {percent(share)} of the requests in an error: where no model's answer is "
+        "better than a failed one it takes the cheapest of them, as of any equally good answers."
+    )
 
 
 def baselines(
@@ -135,9 +153,9 @@ def baselines(
     """Estimate the baselines of ``models`` (names in the log; None: all of them).
 
     The random mix has a cost or latency only where all models have. Among equally good answers
-    the oracle takes the cheapest, then the fastest; what was not measured comes last, and a
-    request of which no answer was graded is left out of it. Raises ``DataError`` for a model that
-    the dataset does not have.
+    the oracle takes the cheapest, then the fastest, also where all are bad and the cheapest is an
+    error; what was not measured comes last, and a request of which no answer was graded is left
+    out of it. Raises ``DataError`` for a model that the dataset does not have.
     """
     names = tuple(dict.fromkeys(dataset.models if models is None else models))
     calls = one_calls(dataset, names)

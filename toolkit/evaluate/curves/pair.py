@@ -43,9 +43,9 @@ class PairCurve:
 
     @property
     def pgr(self) -> Floats:
-        """(t,) share of the gap that is recovered; NaN where there is no gap."""
+        """(t,) share of the gap that is recovered; NaN where the strong model is no better."""
         gap = self.strong - self.weak
-        if not gap or np.isnan(gap):
+        if not gap > 0:
             return np.full(len(self.share), np.nan)
         return (self.quality - self.weak) / gap
 
@@ -132,12 +132,15 @@ def apgr_interval(
 ) -> Estimate:
     """APGR of the exact curve with its 95 % interval over requests; the arguments are (n,).
 
+    Undefined where the strong model is no better. There is no interval where that is not sure: a
+    share of a gap that may be none can be anything.
+
     ``boot`` draws the requests otherwise than one by one, as where they come in clusters.
     """
     known = _are_known(_columns(score, weak, strong))
     s, w, gain = _known(score, weak, strong)
     n = len(s)
-    if n < 2 or not gain.sum():
+    if n < 2 or not gain.sum() > 0:
         return UNDEFINED
     value = pair_curve(s, w, w + gain).apgr
     boot = boot or bootstrap(len(known), resamples, seed)
@@ -149,10 +152,22 @@ def apgr_interval(
         for weights in (None, gain)
     ]
     draws = _apgr(*(boot.weights @ part.astype(np.float32) for part in sums))
-    low, high = np.quantile(draws[~np.isnan(draws)], LEVELS)
+    low, high = apgr_ends(draws)
     # What binning moves, it moves in every draw alike.
     moved = value - float(_apgr(*(part.sum(axis=0, keepdims=True) for part in sums))[0])
     return Estimate(value, float(low + moved), float(high + moved), n, n / len(known))
+
+
+def apgr_ends(draws: Floats) -> tuple[float, float]:
+    """The ends of the interval by draws of APGR, (r,), NaN where a draw has no gap to recover.
+
+    NaN where there are too many of these.
+    """
+    known = draws[~np.isnan(draws)]
+    if len(known) < (1 - LEVELS[0]) * len(draws) or not len(known):
+        return np.nan, np.nan
+    low, high = np.quantile(known, LEVELS)
+    return float(low), float(high)
 
 
 def _bins(score: Floats) -> NDArray[np.intp]:
@@ -170,7 +185,7 @@ def _apgr(requests: NDArray[Any], gain: NDArray[Any]) -> Floats:
     )
     total = share[:, -1] * gained[:, -1]
     area = np.asarray(np.trapezoid(gained, share, axis=1))
-    result: Floats = np.divide(area, total, out=np.full(len(area), np.nan), where=total != 0)
+    result: Floats = np.divide(area, total, out=np.full(len(area), np.nan), where=total > 0)
     return result
 
 

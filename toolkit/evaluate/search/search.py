@@ -20,6 +20,7 @@ from toolkit.evaluate.search.result import Candidate, Search
 from toolkit.evaluate.search.space import space
 from toolkit.evaluate.search.split import split
 from toolkit.evaluate.search.trials import Trials
+from toolkit.evaluate.tradeoffs.asked import need_dataset, need_policy, several
 from toolkit.policy.model import Goals, Policy
 from toolkit.scenarios.arrivals import traffic
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Search", "search"]
 
 _NO_WORSE = Goals.model_validate({"quality": {"min_change": 0}})
+PATHS = "dotted keys such as chains.main.steps.0.timeout_s, or what they begin with"
 FOR_TRIALS = 0.8
 """Share of the budget that goes to trials; the rest simplifies and explains what was found."""
 
@@ -59,7 +61,9 @@ def search(
     """
     began = time.monotonic()
     check_seed(seed)
-    _check(dataset, budget_s, trials)
+    need_policy(policy, "a search")
+    _check(need_dataset(dataset, "a search"), budget_s, trials)
+    only, fixed = (several(one, "search: places", str, PATHS) for one in (only, fixed))
     varied = space(policy, dataset, only, fixed)
     if not varied.places:
         raise DataError(f"search: nothing of policy {policy.policy!r} is left to be varied")
@@ -99,11 +103,12 @@ def search(
     )
 
 
-def _check(dataset: Dataset, budget_s: float, trials: int | None) -> None:
-    if trials is None and not 0 < budget_s < float("inf"):
-        raise DataError(f"search: budget of time; got {budget_s} s; allowed: more than 0")
-    if trials is not None and trials < 1:
-        raise DataError(f"search: trials; got {trials}; allowed: 1 or more")
+def _check(dataset: Dataset, budget_s: object, trials: object) -> None:
+    timed = isinstance(budget_s, int | float) and 0 < budget_s < float("inf")
+    if trials is None and not timed:
+        raise DataError(f"search: budget of time; got {budget_s!r} s; allowed: more than 0")
+    if trials is not None and not (isinstance(trials, int) and trials >= 1):
+        raise DataError(f"search: trials; got {trials!r}; allowed: 1 or more")
     if dataset.kind == "logged":
         raise DataError(
             f"search: dataset {dataset.name!r} holds one model's answer to each request, so that "

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from toolkit.evaluate import goals
+from toolkit.evaluate.compare import METRICS
 from toolkit.evaluate.format import count, points_interval, quality_interval, usd_interval
+from toolkit.evaluate.tradeoffs.gain import held_against
+from toolkit.evaluate.tradeoffs.words import counted
 
 if TYPE_CHECKING:
     from toolkit.evaluate.intervals import Estimate
@@ -13,53 +17,79 @@ if TYPE_CHECKING:
 
 ENDINGS = {
     "budget": "the time was used up",
-    "trials": "all of them were tried",
-    "exhausted": "nothing new was left to try",
+    "trials": "so many trials had been asked for",
+    "exhausted": "hardly any new policy turned up any more",
     "interrupted": "it was stopped early",
 }
 
 
 def verdict(found: Search) -> str:
     """Whether there is a policy that meets the goals, and what it is worth held out."""
-    tried = f"{count(found.different)} policies"
+    tried = counted(found.different, "policy", "policies")
     if not found.candidates:
         return f"Of {tried} none has a cost and a quality that were measured."
     first = found.candidates[0]
     if first.kind == "closest":
         lead = f"None of {tried} meets the goals where it was tuned. The closest"
     else:
-        lead = f"Of {tried} the cheapest that meets the goals where it was tuned"
-    lead += " costs" if first.changes else " is the policy as it stands, which costs"
+        good = (
+            "meets the goals" if _own_goals(found) else "is no worse than the policy as it stands"
+        )
+        lead = f"Of {tried} the cheapest that {good} where it was tuned"
+    lead += "" if first.changes else " is the policy as it stands, which"
     single = found.single
     t = first.tuned
     tuned = f"{usd_interval(t.cost_usd_per_1k)} and {quality_interval(t.quality)}"
-    return " ".join(
-        (
-            f"{lead} {_numbers(first)} (tuned: {tuned}).",
-            _held(found),
-            f"The best single model, {single.policy.policy}, costs {_numbers(single)}.",
-            _best(found),
-        )
+    lines = (
+        f"{lead} {_numbers(first)} (tuned: {tuned}).",
+        _gained(first, found),
+        _held(found),
+        f"The best single model, {single.policy.policy}, {_numbers(single)}.",
+        _best(found),
     )
+    return " ".join(line for line in lines if line)
+
+
+def _own_goals(found: Search) -> bool:
+    """The policy says itself what is good enough."""
+    return bool(found.start.policy.goals.to_data())
 
 
 def _numbers(side: Side) -> str:
     h = side.held_out
-    return (
-        f"{usd_interval(h.cost_usd_per_1k)} per 1k at quality {quality_interval(h.quality)} on "
-        f"{count(h.quality.n)} held-out requests"
-    )
+    where = f"on {counted(h.quality.n, 'held-out request')}"
+    if math.isnan(h.cost_usd_per_1k.value):
+        return f"has quality {quality_interval(h.quality)} {where}, at an unknown cost"
+    cost = usd_interval(h.cost_usd_per_1k)
+    return f"costs {cost} per 1k at quality {quality_interval(h.quality)} {where}"
+
+
+def _gained(one: Candidate, found: Search) -> str:
+    """A candidate against the policy as it stands, where nothing was tuned."""
+    if not one.changes:
+        return ""
+    differences = {name: getattr(one.gain, name) for name in METRICS}
+    return held_against(differences, one.gain.paired, f"{found.policy} as it stands")
 
 
 def _held(found: Search) -> str:
     """Whether the goals hold where nothing was tuned, and which candidate's do."""
+    if not _own_goals(found):
+        return ""
     first = found.candidates[0]
     judged = goals.verdict(first.goals_held_out)
     text = f"Its goals on the held-out requests: {judged[0].lower()}{judged[1:]}"
+    sizes = [
+        f"{goal.label} {goal.measured}"
+        for goal in first.goals_held_out
+        if goal.kind != "value" and goal.met
+    ]
+    text = f"{text[:-1]} ({'; '.join(sizes)})." if sizes else text
     one = _holding(found)
     if one is not None:
-        text += f" {one.policy.policy}, at {_numbers(one)}, meets them on both halves."
-    return text
+        text += f" {one.policy.policy} {_numbers(one)} and meets them on both halves."
+        text += f" {_gained(one, found)}"
+    return text.rstrip()
 
 
 def _holding(found: Search) -> Candidate | None:
@@ -75,7 +105,7 @@ def _best(found: Search) -> str:
     text = best.against_single.verdict
     if best in (found.candidates[0], _holding(found)):
         return text  # its numbers are told already
-    return f"{best.policy.policy} costs {_numbers(best)}. {text}"
+    return f"{best.policy.policy} {_numbers(best)}. {text}"
 
 
 def optimism(one: Candidate) -> str:
@@ -97,17 +127,18 @@ def _usd(e: Estimate) -> str:
 def assumptions(found: Search) -> tuple[str, ...]:
     """What the numbers rest on."""
     state = "All requests are replayed, so that caches and breakers meet the whole traffic."
+    different = counted(found.different, "different policy", "different policies")
     how = (
-        f"{count(found.trials)} trials over {count(found.places)} places in "
-        f"{found.seconds:.3g} s: {count(found.different)} different policies, "
-        f"{count(found.feasible)} within the goals; it ended as {ENDINGS[found.ending]}."
+        f"{counted(found.trials, 'trial')} over {counted(found.places, 'place')} in "
+        f"{found.seconds:.3g} s: {different}, {count(found.feasible)} within the goals; "
+        f"it ended as {ENDINGS[found.ending]}."
     )
     fair = (
         "Where it was tuned a candidate is the best of many and flattered by it; only the held-out "
         "numbers are fair. Whoever picks among the candidates by these flatters them a little."
     )
     lines = [f"{found.split.words} {state}", how, fair]
-    if not found.start.policy.goals.to_data():
+    if not _own_goals(found):
         lines.append(
             "The policy has no goals: searched was for no less quality than it has as it stands."
         )

@@ -11,6 +11,7 @@ from toolkit.evaluate import as_json
 from toolkit.evaluate.curves.hull import Better
 from toolkit.evaluate.goals import GoalResult, judge_all
 from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.tradeoffs.asked import several
 from toolkit.evaluate.tradeoffs.vary import Value
 from toolkit.policy.model import Goals, Policy
 
@@ -120,12 +121,15 @@ def judged(goals: Goals, estimates: Mapping[str, Estimate]) -> tuple[GoalResult,
     return tuple(goal for goal in judge_all(goals, estimates) if goal.kind == "value")
 
 
-def axes_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The axes by their names, short or long.
+def axes_of(names: Sequence[str] | str) -> tuple[str, ...]:
+    """The axes by their names, short or long; also one text with commas.
 
     Raises:
         DataError: There is no such axis, or fewer than two.
     """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    names = several(names, "axes", str, ", ".join(AXES))
     axes = tuple(dict.fromkeys(SHORT.get(name, name) for name in names))
     for axis in axes:
         if axis not in AXES:

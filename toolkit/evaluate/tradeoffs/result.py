@@ -6,24 +6,20 @@ models mixed at random), the random mix, and the oracle.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.evaluate.baselines import Baseline, Baselines
 from toolkit.evaluate.curves.hull import hull_value
-from toolkit.evaluate.format import (
-    count,
-    html_list,
-    html_table,
-)
+from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.tradeoffs.area import Areas
 from toolkit.evaluate.tradeoffs.beside import Vertex
+from toolkit.evaluate.tradeoffs.gain import Gain, Gains
 from toolkit.evaluate.tradeoffs.pair import Pair
+from toolkit.evaluate.tradeoffs.pick import cheapest, distance, has_cost
 from toolkit.evaluate.tradeoffs.points import ESTIMATES, Point, judged
 from toolkit.evaluate.tradeoffs.rows import HEAD, SHOWN, cells
 from toolkit.evaluate.tradeoffs.words import verdict
@@ -79,6 +75,8 @@ class Frontier:
     aiq: Areas
     pair: Pair | None
     assumptions: tuple[str, ...]
+    gains: Gains = field(repr=False)
+    """what any policy gains on another, found when somebody asks"""
 
     @property
     def oracle(self) -> Baseline:
@@ -97,23 +95,49 @@ class Frontier:
 
     @property
     def worth(self) -> tuple[Worth, ...]:
-        """The best policy by what a point of quality is worth."""
-        return worths([self.points[i] for i in self.hull])
+        """The best policy by what a point of quality is worth, per 1,000 requests."""
+
+        def better(a: Point, b: Point) -> bool:
+            gain = self.gains.between(a.index, b.index).differences["quality"]
+            return gain.distinguishable and gain.value > 0
+
+        return worths([self.points[i] for i in self.hull], better)
+
+    @property
+    def cheapest(self) -> Point | None:
+        """The cheapest policy that meets the goals, all by value; None if there is none."""
+        return cheapest([point for point in self.points if point.meets])
 
     @property
     def best(self) -> Point | None:
-        """The cheapest policy that meets the goals by value; None if there is none."""
-        return _cheapest([point for point in self.points if point.meets])
+        """The cheapest policy that meets the goals; None if there is none.
+
+        The policy as it stands where it meets them too and the cheapest is neither surely cheaper
+        nor surely better than it by more than a trifle.
+        """
+        return self._or_as_it_stands(self.cheapest)
 
     @property
     def surest(self) -> Point | None:
-        """The cheapest that meets every goal with its whole interval."""
-        return _cheapest([point for point in self.points if point.meets and point.certain])
+        """The same of those that meet every goal with their whole interval."""
+        found = cheapest([point for point in self.points if point.meets and point.certain])
+        return self._or_as_it_stands(found) if self.points[0].certain else found
+
+    def _or_as_it_stands(self, found: Point | None) -> Point | None:
+        now = self.points[0]
+        if found is None or not now.meets or not self.paths or self.log == "logged":
+            return found
+        idle = found is now or self.gain(found).pays is False
+        return now if idle and has_cost(now) == has_cost(found) else found
+
+    def gain(self, point: Point) -> Gain:
+        """What a policy of the sweep gains on the policy as it stands, or on the first given."""
+        return self.gains.between(0, point.index)
 
     @property
     def closest(self) -> Point:
         """The policy that misses fewest goals, and these by the smallest share of their limits."""
-        return min(self.points, key=_distance)
+        return min(self.points, key=distance)
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -154,7 +178,7 @@ class Frontier:
             {"model": point.name, "used": point.name in self.used, **point.to_dict()}
             for point in self.singles
         ]
-        best, surest = self.best, self.surest
+        best, surest, least = self.best, self.surest, self.cheapest
         return {
             "policy": self.policy,
             "dataset": self.dataset,
@@ -171,6 +195,8 @@ class Frontier:
             "verdict": self.verdict,
             "best": None if best is None else best.index,
             "surest": None if surest is None else surest.index,
+            "cheapest": None if least is None else least.index,
+            "gain": self.gain(least).to_dict() if least is not None and least.index else None,
             "points": points,
             "frontier": list(self.frontier),
             "hull": list(self.hull),
@@ -230,24 +256,3 @@ class Frontier:
 
 def _named(point: Point) -> dict[str, Any]:
     return {name: getattr(point, name) for name in ESTIMATES}
-
-
-def _cheapest(points: Sequence[Point]) -> Point | None:
-    known = [point for point in points if not math.isnan(point.cost_usd_per_1k.value)]
-    # Without a cost every policy is as cheap as another: then the best.
-    if not known:
-        return max(points, key=lambda p: np.nan_to_num(p.quality.value, nan=-1), default=None)
-    return min(known, key=lambda p: (p.cost_usd_per_1k.value, -p.quality.value))
-
-
-def _distance(point: Point) -> tuple[int, int, float, float]:
-    """How far from the goals: how many are missed, unknown, and by how much in all."""
-    short = 0.0
-    for goal in point.goals:
-        if goal.met is False:
-            low, high = goal.lowest - goal.value, goal.value - goal.highest
-            short += max(low, high) / (abs(goal.lowest if low > high else goal.highest) or 1.0)
-    missed = sum(goal.met is False for goal in point.goals)
-    unknown = sum(goal.met is None for goal in point.goals)
-    cost = point.cost_usd_per_1k.value
-    return missed, unknown, short, math.inf if math.isnan(cost) else cost

@@ -44,6 +44,7 @@ class Measured:
     unobserved: int
     imputed_share: float
     strong_share: float
+    other_share: float
     estimates: dict[str, Estimate]
     """by the names of the goals"""
     mark: tuple[int, ...]
@@ -59,6 +60,8 @@ class Swept:
     """(r, p) mean cost per 1,000 requests in each resample"""
     quality: Floats
     """(r, p)"""
+    strong_share: Floats
+    """(r, p) of a pair; (r, 0) without one"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,8 @@ class World:
     """(n,) the requests that the estimates are about; all are replayed"""
     seed: int
     scenario: Scenario | None
-    strong: str | None = None
-    """name in the log of the model whose calls are counted"""
+    pair: tuple[str, str] | None = None
+    """names in the log of a weak and a strong model whose calls are counted"""
 
     def sweep(self, jobs: Sequence[Job], step: Step) -> Swept:
         """Replay every policy under its faults; ``step`` is called after each."""
@@ -82,12 +85,9 @@ class World:
             self.estimates(self.endings(jobs[start : start + size], step))
             for start in range(0, len(jobs), size)
         ]
-        measured, cost, quality = zip(*parts, strict=True)
-        return Swept(
-            [one for part in measured for one in part],
-            1000 * np.concatenate(cost, axis=1),
-            np.concatenate(quality, axis=1),
-        )
+        measured, *drawn = zip(*parts, strict=True)
+        cost, quality, strong = (np.concatenate(part, axis=1) for part in drawn)
+        return Swept([one for part in measured for one in part], 1000 * cost, quality, strong)
 
     def endings(self, jobs: Sequence[Job], step: Step) -> list[Ending]:
         """Replay policies under their faults."""
@@ -115,11 +115,11 @@ class World:
             means,
             {"latency_p50_s": p50, "latency_p95_s": p95, "latency_p99_s": p99},
             float(one.imputed[seen].mean()) if len(seen) else math.nan,
-            math.nan if self.strong is None else _called(one, self.strong, seen),
+            _called(one, self.pair, seen),
         )
 
-    def estimates(self, ends: list[Ending]) -> tuple[list[Measured], Floats, Floats]:
-        """The estimates of these policies, and their means of cost and of quality by resample."""
+    def estimates(self, ends: list[Ending]) -> tuple[list[Measured], Floats, Floats, Floats]:
+        """The estimates of these policies; by resample their mean cost, quality, strong calls."""
         first: dict[tuple[int, ...], int] = {}
         place = [first.setdefault(end.mark, len(first)) for end in ends]
         # What ends alike is estimated once.
@@ -138,7 +138,8 @@ class World:
                 requests=n,
                 unobserved=n - len(end.seen),
                 imputed_share=end.imputed_share,
-                strong_share=end.strong_share,
+                strong_share=end.share(0),
+                other_share=end.share(1),
                 estimates={name: means[k] for name, means in by_name.items()} | end.quantiles,
                 mark=end.mark,
             )
@@ -148,7 +149,16 @@ class World:
             drawn_means(self.boot, request, code, len(different), column)[:, place]
             for column in columns[:2]
         )
-        return measured, cost, quality
+        return measured, cost, quality, self._strong(ends)
+
+    def _strong(self, ends: list[Ending]) -> Floats:
+        """(r, p) share of the requests in which the strong model was called, by resample."""
+        drawn = [
+            drawn_means(self.boot, end.seen, np.zeros(len(end.seen), np.intp), 1, end.called[0])
+            for end in ends
+            if len(end.called)
+        ]
+        return np.concatenate([np.empty((len(self.boot.weights), 0)), *drawn], axis=1)
 
 
 def _laid_out(
@@ -177,12 +187,17 @@ class Ending:
     """in the order of MEANS, (r,) each"""
     quantiles: dict[str, Estimate]
     imputed_share: float
-    strong_share: float
+    called: Floats
+    """(2, r) 0 or 1: the strong model of the pair, and any outside of it; (0, r) without a pair"""
     mark: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         mark = tuple(hash(column.tobytes()) for column in (self.seen, *self.means))
         object.__setattr__(self, "mark", mark)
+
+    def share(self, row: int) -> float:
+        """Of the requests, those in which these models were called."""
+        return float(self.called[row].mean()) if self.called.size else math.nan
 
 
 def drawn_means(
@@ -206,15 +221,18 @@ def drawn_means(
     return np.asarray(centre + spread)
 
 
-def _called(one: Replay, model: str, seen: NDArray[np.intp]) -> float:
-    """Share of the requests in which a model of the log was called."""
-    if not len(seen):
-        return math.nan
-    known = [i for i, name in enumerate(one.model_names) if one.policy.log_name(name) == model]
-    calls = one.attempt_table
-    asked = np.zeros(len(one.status), np.bool_)
-    asked[calls["request_ix"].to_numpy()[np.isin(calls["model"].to_numpy(), known)]] = True
-    return float(asked[seen].mean())
+def _called(one: Replay, pair: tuple[str, str] | None, seen: NDArray[np.intp]) -> Floats:
+    """(2, r) whether the strong model of a pair of the log was called, and one outside of it."""
+    if pair is None:
+        return np.empty((0, len(seen)))
+    names = [one.policy.log_name(name) for name in one.model_names]
+    strong = [i for i, name in enumerate(names) if name == pair[1]]
+    others = [i for i, name in enumerate(names) if name not in pair]
+    request, model = (one.attempt_table[name].to_numpy() for name in ("request_ix", "model"))
+    asked = np.zeros((2, len(one.status)))
+    for row, models in zip(asked, (strong, others), strict=True):
+        row[request[np.isin(model, models)]] = 1
+    return asked[:, seen]
 
 
 def counter(progress: Callable[[int, int], None] | None, of: int) -> Step:

@@ -31,6 +31,10 @@ DIGITS = 6
 """Significant digits of a step between the ends of a range."""
 MOST_TOLD = 12
 """So many values are told one by one."""
+UNREAD = re.compile(
+    r"(policy|description|goals)(\..*)?|models\..*\.(api_base|api_key_env)|routes\.\d+\.name"
+)
+"""Places that no replay reads."""
 FORMS = "PATH=lo:hi:n, PATH=lo:hi:n:log or PATH=a,b,c"
 
 
@@ -129,6 +133,12 @@ def variants(policy: Policy, vary: Sequence[Vary]) -> tuple[Variant, ...]:
     twice = [one.path for i, one in enumerate(vary) if one.path in {v.path for v in vary[:i]}]
     if twice:
         raise PolicyError([Problem("is varied twice", twice[0])], policy.policy)
+    idle = [one.path for one in vary if UNREAD.fullmatch(one.path)]
+    if idle:
+        what = "is read by no replay, so that nothing changes with it"
+        places = [name for name in Policy.model_fields if not UNREAD.fullmatch(name)]
+        allowed = f"places in {', '.join(places)}"
+        raise PolicyError([Problem(what, path, "", allowed) for path in idle], policy.policy)
     number = math.prod(len(one.values) for one in vary)
     if number > MOST_POLICIES:
         got = " × ".join(str(len(one.values)) for one in vary) + f" = {number:,} policies"

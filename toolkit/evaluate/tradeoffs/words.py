@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.evaluate.format import count, percent, quality_interval, usd, usd_interval
 from toolkit.evaluate.goals import limited
+from toolkit.evaluate.tradeoffs.pick import has_cost, has_quality
 from toolkit.evaluate.tradeoffs.points import Point
 from toolkit.scenarios.aim import in_order
 from toolkit.scenarios.model import Scenario
@@ -18,6 +19,7 @@ OPTIMISM = (
     "The best of many policies looks better on the requests that it was picked on than it is; "
     "a search tunes on one half of the requests and reports on the other."
 )
+TRIFLE = "That is less than 1 % of the cost and 0.1 points of quality: a trifle."
 LOGGED = (
     "Each request was seen under one model only, so that every policy is judged by those requests "
     "alone that went its way: an estimate is made for such a log."
@@ -37,8 +39,14 @@ def verdict(f: Frontier) -> str:
     else:
         lead = f"The cheapest of {tried} that meets the goals"
         if not many:
-            lead = "The policy meets its goals: it"
-        lines = [f"{lead} {_at(best)}{f': {_name(best)}' if many else ''}."]
+            lines = [f"The policy meets its goals: it {_at(best)}."]
+        elif f.cheapest is best:
+            lines = [f"{lead} {_at(best)}: {_name(best)}.", _gained(f, best)]
+        else:
+            lines = [
+                f"{lead} is {_name(best)}, as far as can be told: it {_at(best)}.",
+                _instead(f, f.cheapest),
+            ]
         if not best.certain:
             lines.append(f"{_close(best)} {_surest(f, best)}".strip())
     lines += [_mixed(f, best), _alone(f, best)]
@@ -48,8 +56,25 @@ def verdict(f: Frontier) -> str:
 
 
 def _at(point: Point) -> str:
-    cost, quality = usd_interval(point.cost_usd_per_1k), quality_interval(point.quality)
-    return f"costs {cost} per 1k at quality {quality}"
+    quality = quality_interval(point.quality) if has_quality(point) else "unknown"
+    if not has_cost(point):
+        return f"has quality {quality}, at an unknown cost"
+    return f"costs {usd_interval(point.cost_usd_per_1k)} per 1k at quality {quality}"
+
+
+def _gained(f: Frontier, point: Point) -> str:
+    """What it gains on the policy as it stands."""
+    if not point.index or f.log == "logged":
+        return ""
+    return f.gain(point).words(_name(f.points[0]))
+
+
+def _instead(f: Frontier, point: Point | None) -> str:
+    """The one that is cheaper by value alone."""
+    if point is None:
+        return ""
+    text = f"By value alone {_name(point)} is cheaper: it {_at(point)}. {_gained(f, point)}"
+    return f"{text} {TRIFLE}" if f.gain(point).trifling else text
 
 
 def _name(point: Point) -> str:
@@ -71,18 +96,19 @@ def _without_goals(f: Frontier) -> str:
         and p.quality.value >= now.quality.value
     ]
     if better:
-        cheapest = min(better, key=lambda p: p.cost_usd_per_1k.value)
-        text += f" The cheapest that is no worse {_at(cheapest)}: {_name(cheapest)}. {OPTIMISM}"
+        least = min(better, key=lambda p: p.cost_usd_per_1k.value)
+        text += f" The cheapest that is no worse by value {_at(least)}: {_name(least)}."
+        text += f" {_gained(f, least)}"
+        text += f" {TRIFLE}" if f.gain(least).trifling else f" {OPTIMISM}"
     mixed = _mixed(f, now)
     return f"{text} {mixed}" if mixed else text
 
 
-def _short(point: Point) -> str:
+def _short(point: Point) -> str:  # of the hull: both are known
     return f"{usd(point.cost_usd_per_1k.value)} per 1k at quality {point.quality.value:.3f}"
 
 
 def _none(f: Frontier) -> str:
-    tried = f"None of {count(len(f.points))} policies meets" if len(f.points) > 1 else "It misses"
     closest = f.closest
     unknown = [g for g in closest.goals if g.met is None]
     missed = [g for g in closest.goals if g.met is False]
@@ -91,7 +117,8 @@ def _none(f: Frontier) -> str:
         return f"Whether the goals are met cannot be told, for want of {names}."
     told = "; ".join(map(str, missed))
     if len(f.points) == 1:
-        return f"{tried} {told}."
+        return f"The policy misses {told}. It {_at(closest)}."
+    tried = f"None of {count(len(f.points))} policies meets"
     return f"{tried} all goals; the closest misses {told}. It {_at(closest)}: {_name(closest)}."
 
 
@@ -125,7 +152,7 @@ def _alone(f: Frontier, best: Point | None) -> str:
     able = [p for p in f.singles if p.meets]
     if not able:
         return "None of the single models meets them." if f.singles else ""
-    priced = [p for p in able if p.cost_usd_per_1k.n]
+    priced = [p for p in able if has_cost(p)]
     if not priced:
         best_known = max(able, key=lambda p: p.quality.value)
         quality = quality_interval(best_known.quality)
@@ -140,14 +167,21 @@ def _alone(f: Frontier, best: Point | None) -> str:
 
 
 def assumed(
-    points: Sequence[Point], resting: Sequence[str], whole: int, scenario: Scenario | None
+    points: Sequence[Point],
+    resting: Sequence[str],
+    whole: int,
+    scenario: Scenario | None,
+    foresight: str = "",
 ) -> tuple[str, ...]:
-    """What a sweep rests on: ``resting``, of the policy as it stands, and of the comparison."""
+    """What a sweep rests on: ``resting``, of the policy as it stands, and of the comparison.
+
+    ``foresight`` is what there is to say of the oracle.
+    """
     lines = list(resting)
     if points[0].requests < whole:
+        replayed = f"All {count(whole)} requests were" if whole > 1 else "One request was"
         lines.append(
-            f"All {count(whole)} requests were replayed; the estimates are over "
-            f"{count(points[0].requests)} of them."
+            f"{replayed} replayed; the estimates are over {count(points[0].requests)} of them."
         )
     lines.append(
         "All policies met the same requests, and their intervals come from the same draws."
@@ -173,6 +207,7 @@ def assumed(
         lines.append("Goals that are relative to a baseline are left out here; a gate judges them.")
     if len(points) > 1:
         lines.append(OPTIMISM)
+    lines += [foresight] if foresight else []
     lines.append(
         "The hull and the zero router hold what is reached by sending each request to one of two "
         "neighbours at random."
@@ -185,6 +220,11 @@ def _moves(points: Sequence[Point], scenario: Scenario) -> bool:
     named = {name for fault in scenario.faults for name in (*(fault.models or ()), fault.provider)}
     first = {in_order(point.policy)[:2] for point in points}
     return bool(named & {"primary", "fallback"}) and len(first) > 1
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """``1 policy``, ``1,700 policies``."""
+    return f"{count(n)} {one if n == 1 else many or f'{one}s'}"
 
 
 def listed(words: Iterable[str]) -> str:
