@@ -7,7 +7,8 @@ import sys
 if __name__ == "__main__":
     try:
         from toolkit.cli import main
-    except KeyboardInterrupt:  # while the commands are loaded; later they see to it themselves
+
+        main()
+    except KeyboardInterrupt:  # while the commands are loaded; they see to it themselves
         sys.stderr.write("Interrupted.\n")
         sys.exit(130)
-    main()
