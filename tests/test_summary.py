@@ -267,7 +267,7 @@ def test_the_verdict_is_a_sentence():
     assert verdict.startswith(
         "Yes on cost per 1k and errors, no on quality, unknown for p95 latency: quality 0.600 ["
     )
-    assert verdict.endswith("against min 0.9.")
+    assert verdict.endswith(", wanted at least 0.9.")
     assert replay(chain("a"), data).summary().verdict == "No goals are set."
 
 

@@ -117,7 +117,9 @@ class GoalResult:
         }
 
     def __str__(self) -> str:
-        return f"{self.label} {self.measured} against {self.limit}"
+        # That it is a ratio, its amounts say.
+        what = WORDS[self.name][0] if self.kind == "ratio" else self.label
+        return f"{what} {self.measured}, wanted {self.wanted}"
 
 
 def judge(

@@ -39,7 +39,7 @@ td, th { border-bottom: 1px solid var(--line); }
 .numbers td { white-space: nowrap; }
 .numbers tbody td, .numbers tbody th { vertical-align: top; }
 .numbers tbody th { text-align: left; font-weight: 400; color: var(--ink);
-  min-width: min(210px, 34vw); overflow-wrap: anywhere; }
+  min-width: min(140px, 34vw); overflow-wrap: anywhere; }
 small { color: var(--faint); font-size: 11px; line-height: 1.2; }
 pre { font-size: 11px; line-height: 1.35; white-space: pre-wrap; overflow-wrap: anywhere;
   border: 1px solid var(--line); border-radius: 4px; padding: 8px; margin: 4px 0; }
