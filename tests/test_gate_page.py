@@ -36,7 +36,7 @@ def test_the_overview_judges_them_against_its_baseline(folder):
     text = said(app)
     assert "Does **tiered** on **shop**, against **large-1 alone**, meet its goals?" in text
     assert answers["latency_p95_s", "ratio"] == "no"
-    assert "ratio ≤ 0.01: missed" in text
+    assert "goal ≤ 0.01 × baseline: missed" in text
     met = {"yes": "met", "probably": "probably met", "probably not": "probably missed"}
     word = met[answers["quality", "change"]]
     assert f"change ≥ −20 points: {word}" in text

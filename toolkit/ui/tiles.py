@@ -164,7 +164,7 @@ def _interval(tile: Tile) -> str:
 def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
     """A goal as a badge: met, missed, or too close to tell."""
     limit = _limit(goal, show)
-    what = "goal" if goal.kind == "value" else goal.kind
+    what = "change" if goal.kind == "change" else "goal"
     icon, colour = {
         "yes": ("check", "green"),
         "probably": ("check", "gray"),
@@ -183,10 +183,14 @@ def goal_words(goal: GoalResult, show: Callable[[float], str]) -> str:
 
 
 def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
-    """``≥ 0.85``, ``≤ $1.00 /1k``, of a change ``≥ −1 point``; a badge is cut where it is long."""
+    """``≥ 0.85``, ``≤ $1.00 /1k``, ``≤ 0.5 × baseline``, of a change ``≥ −1 point``.
+
+    A badge is cut where it is long.
+    """
     show = show if goal.kind == "value" else goal.amount
     ends = (("≥", goal.lowest), ("≤", goal.highest))
-    return " and ".join(f"{sign} {show(end)}" for sign, end in ends if math.isfinite(end))
+    limit = " and ".join(f"{sign} {show(end)}" for sign, end in ends if math.isfinite(end))
+    return f"{limit} × baseline" if goal.kind == "ratio" else limit
 
 
 def verdict(view: View) -> None:
