@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from toolkit.cli import app
+from toolkit.cli.explore import explore_text
 from toolkit.errors import DataError, PolicyError
+from toolkit.evaluate.assumptions import SIMULATED
 from toolkit.evaluate.intervals import Z
 from toolkit.evaluate.offpolicy.difference import estimate_difference
 from toolkit.evaluate.offpolicy.explore import explore
@@ -179,6 +182,9 @@ DATA = made(60)
     [
         ({"explore": 1.5}, "explore: not a share; got 1.5; allowed: 0 to 1"),
         ({"explore": float("nan")}, "explore: not a share"),
+        ({"explore": "a"}, "explore: not a number; got 'a'; allowed: 0 to 1"),
+        ({"explore": None}, "explore: not a number; got None"),
+        ({"policy": "tiered"}, "policy: not a policy; got 'tiered'"),
         ({"explore": 0.5}, "without a policy every request is drawn by chance"),
         ({"weights": {"dare": 1}}, "no model 'dare'; allowed: 'dear'"),
         ({"weights": {"dear": -1}}, "some are negative"),
@@ -192,6 +198,8 @@ def test_what_cannot_be_drawn_is_refused(arguments, message):
     with pytest.raises(Exception, match=message) as raised:
         sample_log(DATA, **arguments)
     assert type(raised.value).__module__ == "toolkit.errors"
+    with pytest.raises(DataError, match="dataset: not one; got None"):
+        sample_log(None)  # type: ignore[arg-type]
 
 
 def test_a_log_is_not_drawn_from_a_log(data):
@@ -432,6 +440,26 @@ def test_a_model_that_the_log_does_not_have_cannot_be_planned_for(data):
         explore((policy(), live), data)
 
 
+def test_simulated_data_is_called_so(data):
+    """In the notebook, the notes, and the command's title."""
+    plan = explore((policy(), policy("other", default="dear")), _simulated(data), shares=[0.1])
+    assert "(simulated data)" in plan._repr_html_()
+    assert plan.assumptions[0] == SIMULATED
+    assert explore_text(plan).splitlines()[0].endswith("900 requests  [SIMULATED DATA]")
+
+
+def _simulated(data: Dataset) -> Dataset:
+    return dataclasses.replace(data, simulated=True)
+
+
+def test_one_request_is_one_request(data):
+    """Also where it decides nothing."""
+    plan = explore((policy(), policy("other", default="dear")), data, requests=1, shares=0.5)
+    assert plan.title.endswith(" 1 request")
+    assert plan.verdict.startswith("No share up to 50 % lets 1 request tell tested and other apart")
+    assert " and 1 finds " in plan.verdict
+
+
 def test_several_policies_are_each_held_against_the_first(data):
     """A share decides when it decides for the pair that takes the most requests."""
     first, near, far = policy("a"), policy("b", default="both"), policy("c", default="poor")
@@ -474,6 +502,20 @@ def test_what_cannot_be_planned_is_refused(data):
             explore(pair, data, **arguments)
     with pytest.raises(DataError, match="policies: nothing to tell apart; got 1"):
         explore(policy(), data)
+    for asked, arguments, message in [
+        (None, {}, "policies: not a policy; got None"),
+        ("tiered", {}, r"policies: not a policy; got 'tiered'; .* load_policy\('tiered'\)"),
+        ((policy(), 3), {}, "policies: not a policy; got 3"),
+        (pair, {"serving": "tiered"}, "serving: not a policy"),
+        (pair, {"shares": "a"}, "shares: not a number; got 'a'"),
+        (pair, {"detect": "1"}, "detect: not a number; got '1'"),
+        (pair, {"requests": 10.5}, "requests: not a whole number; got 10.5"),
+        (pair, {"models": "dare"}, "models: dataset 'made' has no model 'dare'"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            explore(asked, data, **arguments)
+    with pytest.raises(DataError, match="dataset: not one; got 'made'"):
+        explore(pair, "made")  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="gpt"):
         explore(Policy.single("gpt"), data, serving=policy())
 
@@ -527,9 +569,10 @@ def test_the_command_plans():
     assert plan["policies"] == ["few_shot_only", "tiered"]
     assert plan["serving"] == "few_shot_only"
     assert plan["requests"] == 1313
-    pair = ["--policy", "small_first", "--against", "small_first"]
-    told = runner.invoke(app, ["explore", *pair, "--dataset", "fleet", "--share", "0.1"])
-    assert told.stdout.splitlines()[0].endswith("20,000 requests  [SIMULATED DATA]")
+    for detect in ("-1", "nan"):
+        wrong = runner.invoke(app, [*command, f"--detect={detect}"])
+        assert wrong.exit_code == 2
+        assert f"--detect: no difference; got {detect}; allowed: a number above 0" in wrong.stderr
     missing = runner.invoke(app, ["explore", "--policy", "tiered", "--dataset", "local"])
     assert missing.exit_code == 2
     assert "allowed: --against or --serving" in missing.stderr

@@ -55,6 +55,11 @@ def test_estimate_as_json_is_one_object(place):
     low, high = found["against"]["differences"]["cost_usd_per_1k"]["ci95"]
     assert low < high < 0
     assert found["against"]["verdict"].startswith("tested differs from large in")
+    assert 0 <= found["against"]["differences"]["quality"]["p_adjusted"] <= 1
+    shown = run(place, "--against", str(place / "large.yaml")).stdout
+    assert "tested against large, 1,000 of 1,000 requests" in shown
+    assert "p by Holm" in shown
+    assert "adjusted by Holm's method" in shown
 
 
 def test_a_log_that_cannot_have_been_made_so_exits_2(place):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -97,6 +97,7 @@ numbers = arrays(float, 20, elements=st.floats(0, 50))
 rewards = arrays(float, 20, elements=st.floats(0, 1))
 
 
+@settings(max_examples=40)
 @given(numbers, rewards, rewards, rewards)
 def test_every_estimate_is_the_mean_of_its_influence(w, r, q, t):
     """The influence function adds up to the estimate, so that its spread is the estimate's."""
@@ -108,6 +109,7 @@ def test_every_estimate_is_the_mean_of_its_influence(w, r, q, t):
         assert -1e-9 <= found.value <= 1 + 1e-9
 
 
+@settings(max_examples=40)
 @given(numbers, rewards, rewards)
 def test_doubly_robust_without_errors_is_the_direct_method(w, r, t):
     """Where the model foretold every reward there is nothing to correct."""

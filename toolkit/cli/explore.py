@@ -69,10 +69,10 @@ def explore_command(
         detect=detect / 100 if detect is not None and in_points else detect,
         seed=seed,
     )
-    show(found.to_dict(), _text(found), as_json=as_json)
+    show(found.to_dict(), explore_text(found), as_json=as_json)
 
 
-def _text(found: Exploration) -> str:
+def explore_text(found: Exploration) -> str:
     """The advice first, then each share, then what it rests on."""
     from toolkit.evaluate.offpolicy.exploration import HEAD
 

@@ -28,6 +28,8 @@ from toolkit.evaluate.offpolicy.uncertainty import interval
 
 DOUBTFUL = 1.1
 """A mean that is off by more than this factor, and surely off, is told first."""
+SURELY = 1.5
+"""Surely: so many times as far off as its interval reaches, as 3 of 1,000 right logs show."""
 IMPOSSIBLE = 2.0
 """There is no estimate where the whole interval of the mean is off by more than this factor, ..."""
 UNHEARD_OF = 20.0
@@ -53,8 +55,9 @@ class Weights:
     def doubtful(self) -> bool:
         """The mean is surely not what is due, and not by a trifle."""
         ratio = self.mean.value / self.expected if self.expected > 0 else math.nan
-        surely = self.mean.low > self.expected or self.mean.high < self.expected
-        return surely and not 1 / DOUBTFUL <= ratio <= DOUBTFUL
+        mean, off = self.mean, self.mean.value - self.expected
+        reach = mean.value - mean.low if off > 0 else mean.high - mean.value
+        return abs(off) > SURELY * reach and not 1 / DOUBTFUL <= ratio <= DOUBTFUL
 
     @property
     def impossible(self) -> bool:
