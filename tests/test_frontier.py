@@ -281,24 +281,24 @@ def difference(value: float, low: float, high: float, p: float = 0.5) -> Differe
             difference(-0.31, -0.35, -0.27, 0.001),
             difference(0.001, -0.004, 0.006),
             (
-                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350]; not distinguishable: quality "
-                "+0.1 points [−0.4, +0.6]."
+                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350]; "
+                "not distinguishable: quality +0.1 points [−0.4, +0.6]."
             ),
         ),
         (
             difference(-0.31, -0.35, -0.27, 0.001),
             difference(0.02, 0.01, 0.03, 0.001),
             (
-                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350] and better by 2.0 points "
-                "[1.0, 3.0]."
+                "Against old it is cheaper by $0.310 per 1k [0.270, 0.350] and "
+                "better by 2.0 points [1.0, 3.0]."
             ),
         ),
         (
             difference(-0.01, -0.05, 0.03),
             difference(0.001, -0.004, 0.006),
             (
-                "It is not distinguishable from old on 100 requests: cost −$0.0100 per 1k [−0.0500, +0.0300],"
-                " quality +0.1 points [−0.4, +0.6]."
+                "It is not distinguishable from old on 100 requests: cost −$0.0100 per 1k "
+                "[−0.0500, +0.0300], quality +0.1 points [−0.4, +0.6]."
             ),
         ),
         (
