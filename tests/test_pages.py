@@ -16,6 +16,7 @@ from toolkit.policy.guards import Breaker
 from toolkit.policy.loading import load_policy, parse_policy
 from toolkit.ui import desk, loaders
 from toolkit.ui.text import literal
+from toolkit.ui.tiles import quality
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path for path in sorted((ROOT / "pages").glob("*.py"))}
@@ -49,9 +50,9 @@ def opened(page: str = "overview.py", **link: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for key, value in link.items():
         app.query_params[key] = value
-    app.run()
     if page != "overview.py":
-        app.switch_page(f"pages/{page}").run()
+        app.switch_page(f"pages/{page}")
+    app.run()
     assert not app.exception, app.exception
     return app
 
@@ -87,7 +88,7 @@ def test_the_tiles_show_the_toolkits_own_numbers(home, page):
     shown = [re.sub(r"\\(.)", r"\1", metric.value) for metric in opened(page).metric]
     assert shown == [
         usd_per_1k(summary.cost_usd_per_1k.value),
-        number(summary.quality.value),
+        quality(summary.quality.value),
         seconds(summary.latency_p95_s.value),
         percent(summary.error_rate.value),
     ]

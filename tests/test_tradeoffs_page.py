@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from tests.app_home import NASTY, shop
-from tests.test_pages import home, opened, said  # noqa: F401
+from tests.test_pages import as_read, home, opened, said  # noqa: F401
 from toolkit.evaluate.compare import compare
 from toolkit.evaluate.format import count, number, usd_interval, usd_per_1k
 from toolkit.evaluate.groups import groups
@@ -21,6 +24,7 @@ from toolkit.logs.exporters import export
 from toolkit.policy.loading import load_policy, parse_policy
 from toolkit.ui import loaders, tradeoffs_search, tradeoffs_vary
 from toolkit.ui.text import literal
+from toolkit.ui.tradeoffs_limits import LIMITS, stops
 
 PAGE = "tradeoffs.py"
 TIMEOUT = "chains.cheap_first.steps.0.timeout_s"
@@ -57,6 +61,7 @@ def test_the_first_line_is_the_sweeps_own_verdict(home):  # noqa: F811
     assert usd_interval(found.closest.cost_usd_per_1k) in said(app)
     assert app.subheader[0].value == "The one that comes closest"
     assert "vary" not in app.query_params
+    assert f"n\u00a0=\u00a0{found.n}." in said(app)
     assert "asked-sweep" not in app.session_state or not app.session_state["asked-sweep"]
 
 
@@ -123,13 +128,6 @@ def test_what_a_link_cannot_vary_is_passed_over(home, text):  # noqa: F811
     assert tradeoffs_vary.from_link(text, places()) == ()
 
 
-def test_a_link_of_nonsense_opens_the_usual_sweep(home):  # noqa: F811
-    """Axes, slice, limits and point that are none are passed over as well."""
-    link = {"across": "nothing", "good": "[", "point": "-1", "by": "prompt", "part": "x"}
-    app = opened(PAGE, vary=NONSENSE[1], **link)
-    assert f"None of {len(swept().points)} policies meets all goals" in said(app)
-
-
 def test_the_values_of_a_link_are_bounded(home):  # noqa: F811
     """A link cannot ask for endless work: steps are capped, and a grid that is too large is not."""
     (one,) = tradeoffs_vary.from_link(json.dumps([[TIMEOUT, 0.1, 5, 10**9]]), places())
@@ -159,26 +157,32 @@ def test_a_slice_has_its_own_numbers(home):  # noqa: F811
     found = swept(timeouts(), rows=rows)
     assert usd_interval((found.best or found.closest).cost_usd_per_1k) in said(app)
     assert f"the estimates are over {len(rows)} of them" in said(app)
-    assert "those whose category is sums" in said(app)
+    assert "over the requests whose category is **sums**" in said(app)
+    point = found.best or found.closest
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Cost per 1,000 requests"] == literal(usd_per_1k(point.cost_usd_per_1k.value))
+    if point.index:
+        gain = found.gain(point)
+        assert usd_interval(gain.differences["cost_usd_per_1k"], sign=True)[:6] in said(app)
 
 
 def test_the_sliders_say_what_is_good_enough_until_they_become_the_goals(home):  # noqa: F811
     """The verdict, the count and the link follow a slider; one click makes a draft of the goals."""
     app = opened(PAGE, vary=STEPS)
     found = swept(timeouts())
-    values = sorted(point.quality.value for point in found.points)
-    app.slider(key="good-quality").set_value(app.slider(key="good-quality").max).run()
+    slider = app.select_slider(key="good-quality")
+    assert slider.value == load_policy("tiered").goals.quality.min
+    slider.set_value(float(slider.options[-1])).run()
     assert not app.exception
     limit = json.loads(app.query_params["good"])["quality"]
-    assert limit >= values[-1]
+    assert limit >= max(point.quality.value for point in found.points)
     assert f"None of {len(found.points)} policies** fits" in said(app)
     assert f"None of {len(found.points)} policies meets all goals" in said(app)
     assert f"goal ≥ {number(limit)}: " in said(app)  # the tiles follow, too
-    app.slider(key="good-quality").set_value(app.slider(key="good-quality").min).run()
+    app.select_slider(key="good-quality").set_value(-math.inf).run()
     assert "quality" not in json.loads(app.query_params["good"])
-    assert app.slider(key="good-quality").label == "Quality: any"
-    middle = app.slider(key="good-quality").min + 10 * app.slider(key="good-quality").step
-    app.slider(key="good-quality").set_value(middle).run()
+    middle = float(app.select_slider(key="good-quality").options[11])
+    app.select_slider(key="good-quality").set_value(middle).run()
     app.button(key="good-keep").click().run()
     assert not app.exception
     assert draft(app).goals.quality.min == pytest.approx(middle)
@@ -187,24 +191,87 @@ def test_the_sliders_say_what_is_good_enough_until_they_become_the_goals(home): 
     assert "**Unsaved draft**" in said(app)
 
 
-def test_goals_against_a_baseline_are_left_to_the_gate(home):  # noqa: F811
-    """A sweep has no baseline; the other goals still hold, and the page says which do not."""
-    policy = load_policy("tiered").with_value("goals.quality", {"min_change": -0.01})
-    (home.policies / "tiered.yaml").write_text(policy.to_yaml(), "utf-8")
-    app = opened(PAGE, vary=STEPS)
-    assert "Goals against a baseline are judged by the command" in said(app)
-    assert app.slider(key="good-quality").label == "Quality: any"
-    assert "misses errors" in said(app)
-
-
 def test_sliders_go_back_to_the_policys_goals(home):  # noqa: F811
     """What was tried is forgotten, and the goals were never touched."""
-    app = opened(PAGE, vary=STEPS)
-    before = app.slider(key="good-quality").value
-    app.slider(key="good-quality").set_value(app.slider(key="good-quality").max).run()
+    app = opened(PAGE, vary=STEPS, good='{"quality":0.1}')
     app.button(key="good-back").click().run()
-    assert app.slider(key="good-quality").value == before
+    assert app.select_slider(key="good-quality").value == load_policy("tiered").goals.quality.min
     assert "good" not in app.query_params
+
+
+MEASURED = st.just(0.0) | st.floats(1e-6, 1e4)
+AMOUNTS = st.lists(MEASURED, min_size=1, max_size=5)
+
+
+@settings(max_examples=40)
+@given(values=AMOUNTS, now=st.none() | MEASURED, limit=st.sampled_from(LIMITS))
+def test_a_slider_has_room_for_every_value_and_no_two_stops_alike(values, now, limit):
+    """Its stops are fractions in order, read apart, and begin and end around what was measured."""
+    found = stops(values, limit, now)
+    assert all(type(one) is float for one in found)
+    assert found == sorted(found)
+    assert (found[0] if limit.end == "min" else found[-1]) == limit.none
+    assert now is None or now in found
+    bounds = [one for one in found if math.isfinite(one)]
+    assert len(bounds) <= 210
+    assert len({limit.show(one) for one in bounds}) == len(bounds)
+    assert bounds[-1] >= max(values) - 0.001
+
+
+def test_the_slider_of_errors_is_fine_where_goals_are():
+    """With up to 88 % errors there are still many stops below 1 %."""
+    found = stops([0.0, 0.885], next(one for one in LIMITS if one.name == "error_rate"))
+    assert sum(one < 0.01 for one in found) >= 10
+    assert len(found) < 100
+
+
+def test_a_slice_where_every_answer_is_wrong_has_its_page(home):  # noqa: F811
+    """A quality of 0 from end to end is a number like another, written with three decimals."""
+    outcomes, requests = shop()
+    wrong = requests[requests.category == "sums"].request_id
+    outcomes.loc[outcomes.request_id.isin(wrong), "quality"] = 0.0
+    home.dataset("wrong", outcomes, requests)
+    loaders.infos.clear()
+    app = opened(PAGE, dataset="wrong", vary=STEPS, by="category", part="sums")
+    assert "quality 0.000 [0.000, " in said(app)
+    assert "n\u00a0=\u00a040." in said(app)
+
+
+def test_goals_against_a_baseline_are_judged_by_the_one_that_is_compared_with(home):  # noqa: F811
+    """The policies that meet the other goals are held against it; the first line counts that in."""
+    goals = {"quality": {"min_change": 0.2}}
+    policy = load_policy("tiered").with_value("goals", goals)
+    (home.policies / "tiered.yaml").write_text(policy.to_yaml(), "utf-8")
+    app = opened(PAGE, vary=STEPS, baseline="model:small-1")
+    data = load_dataset("shop")
+    point = swept(timeouts()).points[0]
+    base = load_policy("tiered").single("small-1")
+    change = compare(base, point.policy, data).quality
+    assert change.value < 0.2
+    assert "policies meets all goals; the closest misses change of quality" in said(app)
+    assert "judged against small-1 alone" in said(app)
+    assert "A goal" not in said(app)
+    assert "Goals that are relative to a baseline are left out" not in said(app)
+    policy = policy.with_value("goals.quality", {"min_change": -1})
+    (home.policies / "tiered.yaml").write_text(policy.to_yaml(), "utf-8")
+    app = opened(PAGE, vary=STEPS, baseline="model:small-1")
+    assert "that meets the goals" in app.markdown[1].value or "that meets the goals" in said(app)
+    assert "change ≥ " in said(app)  # the tile's badge
+
+
+def test_a_link_that_asks_in_vain_is_answered(home):  # noqa: F811
+    """What it says of point, limits, slice, seed and baseline is named, until that was read."""
+    link = {"good": "[", "point": "9999", "by": "prompt", "seed": "x", "vary": NONSENSE[1]}
+    app = opened(PAGE, across="nothing", baseline="model:nobody", **link)
+    told = as_read("\n".join(one.value for one in app.warning))
+    for one in ("point **9999", "limits **[", "column **prompt", "sweep **nonsense", "seed **x"):
+        assert f"the {one}**" in told
+    assert "the axis **nothing**" in told
+    assert "the baseline **nobody**" in told
+    assert f"None of {len(swept().points)} policies meets all goals" in said(app)
+    app.button(key="read-page").click().run()
+    app.button(key="read-sidebar").click().run()
+    assert not app.warning
 
 
 def test_an_opened_point_is_compared_and_becomes_the_draft(home):  # noqa: F811
@@ -235,9 +302,11 @@ def test_one_walks_along_the_frontier(home):  # noqa: F811
     line = swept(timeouts()).frontier
     app.session_state["point"] = line[0]
     app.run()
-    for index in line[1:]:
-        app.button(key="point-better").click().run()
-        assert app.session_state["point"] == index
+    assert app.button(key="point-cheaper").disabled
+    app.button(key="point-better").click().run()
+    assert app.session_state["point"] == line[1]
+    app.session_state["point"] = line[-1]
+    app.run()
     assert app.button(key="point-better").disabled
     app.button(key="point-cheaper").click().run()
     assert app.session_state["point"] == line[-2]
@@ -327,7 +396,8 @@ def test_what_was_not_measured_has_no_slider(home):  # noqa: F811
     loaders.infos.clear()
     app = opened(PAGE, dataset="bare")
     assert "Cost of 1,000: not measured." in said(app)
-    assert [slider.key for slider in app.slider] == ["good-quality", "good-error_rate"]
+    shown = [slider.key for slider in app.select_slider]
+    assert shown == ["good-quality", "good-error_rate"]
 
 
 def test_holes_in_the_log_are_counted(home):  # noqa: F811

@@ -64,6 +64,8 @@ def on_demand(
                 args=({asked: key, stopped: None},),
             )
         if not running:
+            if not unasked and st.session_state.get(stopped) == key:
+                st.caption("Stopped before it was through. Nothing was changed.")
             return None
         try:
             result = _worked(name, key, wait, work, measured)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import streamlit as st
 
 from toolkit.errors import DataError
-from toolkit.policy.plan import unknown_models
-from toolkit.ui import loaders, sidebar, states
+from toolkit.ui import loaders, sidebar, states, strays
 from toolkit.ui.shell import shell
 from toolkit.ui.starter import NAME as STARTER
 from toolkit.ui.view import View
@@ -65,6 +64,7 @@ def _title(question: str) -> object:
     st.title(question, anchor=False)
     state: object = st.session_state.pop(sidebar.VIEW)
     states.stray_note()
+    strays.note(sidebar.SIDE)
     return state
 
 
@@ -84,6 +84,6 @@ def _homes(view: View) -> list[str]:
             data = loaders.dataset(info.name, info.digest)
         except DataError:
             continue
-        if not unknown_models(view.policy, data.models):
+        if sidebar.fits(view.policy, data):
             homes.append(info.name)
     return homes

@@ -12,8 +12,7 @@ from toolkit.errors import PolicyError
 from toolkit.evaluate.baselines import Baselines
 from toolkit.logs.datasets import DatasetInfo, bundled_folders
 from toolkit.policy.model import Policy
-from toolkit.policy.plan import unknown_models
-from toolkit.ui import desk, loaders, states
+from toolkit.ui import desk, loaders, states, strays
 from toolkit.ui.drafts import Draft
 from toolkit.ui.starter import NAME as STARTER
 from toolkit.ui.starter import starter
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from toolkit.logs.dataset import Dataset
 
 _LINK, VIEW = "link", "view"
+SIDE = "sidebar"
+"""What a link asks of the sidebar in vain is kept as this."""
 INFO = "info"
 """Session key: the chosen dataset as the list has it; None where there is none."""
 LOADED = "loaded"
@@ -68,7 +69,10 @@ def sidebar() -> None:
         with st.expander("More"):
             if "seed" not in st.session_state:
                 wanted = _wanted("seed") or ""
-                st.session_state["seed"] = int(wanted) if _SEED.fullmatch(wanted) else 0
+                known = _SEED.fullmatch(wanted)
+                st.session_state["seed"] = int(wanted) if known else 0
+                if wanted and not known:
+                    strays.lost("seed", wanted, SIDE)
             seed = st.number_input(
                 "Seed",
                 min_value=0,
@@ -150,7 +154,7 @@ def _policy(found: Found, data: Dataset) -> str:
         shown = "New: suggested for this data" if name == STARTER else name
         if isinstance(found[name], PolicyError):
             return f"{shown} · cannot be read"
-        return shown if name in fitting else f"{shown} · other models"
+        return shown if name in fitting else f"{shown} · does not fit"
 
     return st.selectbox(
         "Policy",
@@ -163,8 +167,8 @@ def _policy(found: Found, data: Dataset) -> str:
 
 
 def fits(policy: Policy | PolicyError, data: Dataset) -> bool:
-    """The data has every model of the policy."""
-    return isinstance(policy, Policy) and not unknown_models(policy, data.models)
+    """The data has every model of the policy, and the columns that its rules ask for."""
+    return isinstance(policy, Policy) and not loaders.checked(policy, data).errors
 
 
 def _draft(name: str, saved: Policy) -> Draft:
@@ -212,6 +216,9 @@ def _baseline(
 
     own = {_MODEL + policy.log_name(model) for model in policy.models} & options.keys()
     singles = [k for k in options if k in own] or [k for k in options if k.startswith(_MODEL)]
+    wanted = _wanted("baseline")
+    if wanted and wanted not in options and "baseline" not in st.session_state:
+        strays.lost("baseline", labels.get(wanted, wanted.partition(":")[2] or wanted), SIDE)
     _start("baseline", list(options), max(singles, key=quality))
     return st.selectbox(
         "Compared with",

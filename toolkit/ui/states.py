@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.errors import PolicyError
+from toolkit.errors import PolicyError, Problem
 from toolkit.evaluate.format import count, number
 from toolkit.logs import store
 from toolkit.logs.datasets import load_folder
@@ -160,12 +160,26 @@ def problem_line(problem: object) -> str:
     return (f"**Line {line}**: " if line else "") + literal(problem)
 
 
+def _briefly(problem: Problem) -> str:
+    """What is wrong, without the place in the file: nobody mends the file because of the data."""
+    text = f"{problem.what[:1].upper()}{problem.what[1:]}"
+    text += f": {problem.got}" if problem.got else ""
+    if not problem.allowed:
+        return f"{text}."
+    cut = problem.allowed[:_ALLOWED].rpartition(", ")[0] + ", …"
+    return f"{text}. There are {problem.allowed if len(problem.allowed) <= _ALLOWED else cut}."
+
+
+_ALLOWED = 200
+"""Characters of what is allowed that are shown; a log may have many models."""
+
+
 def does_not_fit(
-    policy: Policy, problems: tuple[object, ...], fitting: list[tuple[str, str]]
+    policy: Policy, problems: tuple[Problem, ...], fitting: list[tuple[str, str]]
 ) -> None:
     """The policy asks for what the data does not have; offer what does fit."""
     st.warning(
-        "\n".join(f"- {problem_line(problem)}" for problem in problems[:8]),
+        "\n".join(f"- {literal(_briefly(problem))}" for problem in problems[:8]),
         title=f"{literal(policy.policy)} does not fit this dataset",
         icon=":material/extension_off:",
     )
@@ -179,7 +193,7 @@ def does_not_fit(
 def other_datasets(fitting: list[str]) -> None:
     """Datasets that the policy does fit."""
     if fitting:
-        st.markdown("Or keep the policy and take a dataset that has its models:")
+        st.markdown("Or keep the policy and take a dataset that it fits:")
         with st.container(horizontal=True):
             for i, name in enumerate(fitting):
                 st.button(literal(name), key=f"data{i}", on_click=_choose, args=("dataset", name))

@@ -11,8 +11,8 @@ from toolkit.evaluate.baselines import Baselines
 from toolkit.evaluate.breakdown import Curve, Endings
 from toolkit.evaluate.flows import Flows
 from toolkit.evaluate.format import (
-    number_interval,
     percent_interval,
+    quality_interval,
     seconds_interval,
     usd_interval,
 )
@@ -74,7 +74,8 @@ def baseline_table(found: Baselines, used: Sequence[str]) -> None:
     import pandas as pd
 
     rows = sorted(found.rows, key=lambda row: (row.name not in used, row.kind == "single"))
-    columns: dict[str, list[Any]] = {"baseline": [row.name for row in rows]}
+    names = [row.name if row.kind == "single" else f"{row.name}, all models" for row in rows]
+    columns: dict[str, list[Any]] = {"baseline": names}
     for name, show in _SHOWN.items():
         values: list[Estimate] = [getattr(row, name) for row in rows]
         factor = 100 if name == "error_rate" else 1
@@ -107,14 +108,15 @@ def baseline_table(found: Baselines, used: Sequence[str]) -> None:
 
 
 _SHOWN = {
-    "quality": number_interval,
+    "quality": quality_interval,
     "cost_usd_per_1k": usd_interval,
     "latency_mean_s": seconds_interval,
     "error_rate": percent_interval,
 }
 _BASELINES = (
     "Each model alone; a model drawn at random; and the oracle, perfect foresight: the best "
-    "answer of each request, from the cheapest model that gives it."
+    "answer of each request, from the cheapest model that gives it. The last two draw on all "
+    "models of the log, whichever the policy uses."
 )
 
 

@@ -25,6 +25,11 @@ def literal(text: object) -> str:
     return re.sub(r"(?i)\b(www|https?|ftp|mailto)", rf"\1{_JOINER}", line)
 
 
+def sentences(text: str) -> list[str]:
+    """A paragraph cut up at the ends of its sentences; a name with such an end in it is cut too."""
+    return re.split(r"(?<=[.?!]) (?=[A-Z0-9])", text)
+
+
 def bold(text: object) -> str:
     """``literal`` text in bold."""
     return f"**{literal(text)}**"

@@ -12,10 +12,11 @@ from toolkit.evaluate.compare import Difference
 from toolkit.evaluate.format import (
     MINUS,
     count,
-    number,
     percent,
     points_interval,
+    quality_interval,
     seconds,
+    seconds_interval,
     usd_interval,
     usd_per_1k,
 )
@@ -45,9 +46,10 @@ class Tile:
 
 def tiles(view: View) -> tuple[Tile, ...]:
     """The four numbers of a view."""
-    s, c, b = view.summary, view.comparison, view.base_summary
+    s, c = view.summary, view.comparison
     goals = judged(view)
-    p95 = f"from {seconds(b.latency_p95_s.value)}" if b.latency_p95_s.n else ""
+    p95 = of_comparison(c, [("latency_p95_s", "change")]).changes["latency_p95_s"]
+    slower = p95.low > 0 if p95.low > 0 or p95.high < 0 else None
     return (
         Tile(
             "Cost per 1,000 requests",
@@ -62,7 +64,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
             "Quality, 0 to 1",
             "Mean grade of the answers. An error counts as 0, a message as its step states.",
             s.quality,
-            number,
+            quality,
             _change(c.quality, points_interval(c.quality)),
             _better(c.quality, less=False),
             _of(goals, "quality"),
@@ -72,8 +74,8 @@ def tiles(view: View) -> tuple[Tile, ...]:
             "19 of 20 requests take no longer, with all their attempts and waits.",
             s.latency_p95_s,
             seconds,
-            p95,
-            _apart(s.latency_p95_s, b.latency_p95_s),
+            _change(p95, seconds_interval(p95, sign=True)),
+            None if slower is None else not slower,
             _of(goals, "latency_p95_s"),
         ),
         Tile(
@@ -91,7 +93,7 @@ def tiles(view: View) -> tuple[Tile, ...]:
 def judged(view: View) -> tuple[GoalResult, ...]:
     """The goals of a view, those against a baseline held against the one that is chosen."""
     s = view.summary
-    if all(goal.kind == "value" for goal in s.goals):
+    if not any(goal.reason == "needs a baseline" for goal in s.goals):
         return s.goals
     goals = view.policy.goals
     held = of_comparison(view.comparison, limited(goals))
@@ -103,17 +105,17 @@ def _of(goals: tuple[GoalResult, ...], name: str) -> tuple[GoalResult, ...]:
     return tuple(goal for goal in goals if goal.name == name)
 
 
-def _change(d: Difference, words: str) -> str:
+def quality(value: float) -> str:
+    """``0.870``: with as many decimals as in its interval."""
+    return quality_interval(Estimate(value))
+
+
+def _change(d: Estimate, words: str) -> str:
     return "" if math.isnan(d.value) else "no change" if not d.value else words
 
 
 def _better(d: Difference, less: bool) -> bool | None:
     return (d.value < 0) is less if d.distinguishable else None
-
-
-def _apart(a: Estimate, b: Estimate) -> bool | None:
-    """The lower one is better, where the intervals do not touch."""
-    return True if a.high < b.low else False if a.low > b.high else None
 
 
 def tile_row(view: View) -> None:
@@ -134,7 +136,7 @@ def _draw(tile: Tile) -> None:
         st.caption("The log has no values of this for the requests that were served.")
         return
     arrow = "off"
-    if tile.better is not None and not tile.change.startswith("from"):
+    if tile.better is not None:
         arrow = "down" if tile.change.startswith(MINUS) else "up"
     change, _, bounds = tile.change.partition(" [")
     st.metric(
@@ -187,7 +189,8 @@ def _limit(goal: GoalResult, show: Callable[[float], str]) -> str:
 
     A badge is cut where it is long.
     """
-    show = show if goal.kind == "value" else goal.amount
+    if goal.kind != "value" or goal.name == "quality":
+        show = goal.amount
     ends = (("≥", goal.lowest), ("≤", goal.highest))
     limit = " and ".join(f"{sign} {show(end)}" for sign, end in ends if math.isfinite(end))
     return f"{limit} × baseline" if goal.kind == "ratio" else limit

@@ -11,7 +11,7 @@ import streamlit as st
 from toolkit.evaluate.groups import groups
 from toolkit.evaluate.search.tunables import Tunable
 from toolkit.evaluate.tradeoffs.vary import Vary
-from toolkit.ui import loaders
+from toolkit.ui import loaders, strays
 from toolkit.ui import tradeoffs_vary as varied
 from toolkit.ui.text import literal
 from toolkit.ui.tradeoffs_vary import Places
@@ -38,6 +38,9 @@ MOST = 2_000
 def capital(words: str) -> str:
     """The words as they begin a label; a p95 stays small."""
     return words if words.startswith("p9") else words[:1].upper() + words[1:]
+
+
+_CALLED = {ACROSS: "axis", UP: "axis", BY: "column", PART: "group of requests"}
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,34 @@ def choose(view: View) -> Choice:
     """Draw the controls."""
     places = loaders.places(view.policy, view.dataset)
     vary = _begin(view, places)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        _what(view, places, vary)
-        axes = _measured(view)
-        across = _axis("Across", ACROSS, [name for name in axes if name != "quality"])
-        up = _axis("Up", UP, sorted({*axes} - {across}, key=_UP.index))
-        column, part = _slice(view)
+    axes = _measured(view)
+    # Folded, so that the picture is on the first screen of a phone as well.
+    with st.container(horizontal=True, gap="small"):
+        with st.popover(_varied(places, vary), key="tool-vary", icon=":material/tune:"):
+            _what(view, places, vary)
+        with st.popover("Axes", key="tool-axes", icon=":material/show_chart:"):
+            across = _axis("Across", ACROSS, [name for name in axes if name != "quality"])
+            up = _axis("Up", UP, sorted({*axes} - {across}, key=_UP.index))
+        with st.popover(_looked_at(), key="tool-requests", icon=":material/filter_alt:"):
+            column, part = _slice(view)
     choice = Choice(tuple(vary.values()), across, up, column, part)
     _leave_link(view, places, choice)
     return choice
+
+
+def _varied(places: Places, vary: dict[str, Vary]) -> str:
+    """``Vary: timeout of step 1 and 2 more``."""
+    if not vary:
+        return "Vary …"
+    first, *more = (literal(places[path].words) for path in vary)
+    return f"Vary: {first}{f' and {len(more)} more' if more else ''}"
+
+
+def _looked_at() -> str:
+    """Which requests, as far as it was chosen before."""
+    link = st.query_params
+    column, part = (st.session_state.get(key, link.get(key)) for key in (BY, PART))
+    return f"Requests: {literal(column)} {literal(part)}" if column and part else "All requests"
 
 
 def pin(view: View, vary: tuple[Vary, ...]) -> None:
@@ -94,10 +116,13 @@ def _begin(view: View, places: Places) -> dict[str, Vary]:
     """What was chosen before, else what the link says, else what shows most."""
     kept = st.session_state.get(VARY)
     if not isinstance(kept, _Kept):
-        kept = _Kept(_owner(view), varied.from_link(st.query_params.get(VARY, ""), places))
+        wanted = st.query_params.get(VARY, "")
+        kept = _Kept(_owner(view), varied.from_link(wanted, places))
+        if wanted and not kept.vary:
+            strays.lost("sweep", wanted)
         st.session_state[VARY] = kept
-    wanted = kept.vary if kept.owner == _owner(view) else ()
-    fitting = [one for one in wanted if one.path in places]
+    chosen = kept.vary if kept.owner == _owner(view) else ()
+    fitting = [one for one in chosen if one.path in places]
     found = fitting or loaders.worth_varying(view.policy, view.dataset)
     return {one.path: one for one in found}
 
@@ -119,18 +144,16 @@ def _what(view: View, places: Places, vary: dict[str, Vary]) -> None:
         on_change=picked,
         placeholder="nothing here can be varied" if not places else "what moves most",
         disabled=not places,
-        width=255 if st.session_state.get(BY) else 340,  # room for the group beside the rest
         help="Every place of the policy that can be tuned. Taken away, the page chooses those "
         "that move quality and cost most.",
     )
-    with st.popover("Values", icon=":material/tune:", disabled=not vary):
-        for i, (path, one) in enumerate(vary.items()):
+    for i, (path, one) in enumerate(vary.items()):
 
-            def changed(new: Vary, path: str = path) -> None:
-                pin(view, tuple({**vary, path: new}.values()))
+        def changed(new: Vary, path: str = path) -> None:
+            pin(view, tuple({**vary, path: new}.values()))
 
-            st.markdown(f"**{literal(places[path].words)}**")
-            _values(i, places[path], one, changed)
+        st.markdown(f"**{literal(places[path].words)}**")
+        _values(i, places[path], one, changed)
 
 
 def _values(i: int, place: Tunable, now: Vary, changed: Callable[[Vary], None]) -> None:
@@ -195,7 +218,6 @@ def _axis(label: str, key: str, options: list[str]) -> str:
         options,
         key=key,
         format_func=lambda name: capital(AXES[name]),
-        width=130,
         persist_state="session",
     )
 
@@ -209,7 +231,6 @@ def _slice(view: View) -> tuple[str, str]:
         columns,
         key=BY,
         format_func=lambda name: f"by {name}" if name else "all of them",
-        width=140,
         persist_state="session",
         help="All requests are replayed; the numbers are of those that you choose.",
     )
@@ -218,7 +239,7 @@ def _slice(view: View) -> tuple[str, str]:
     names = list(groups(view.dataset, column).names)
     _first(PART, names)
     part = st.selectbox(
-        "which", names, key=PART, width=140, persist_state="session", label_visibility="collapsed"
+        "which", names, key=PART, persist_state="session", label_visibility="collapsed"
     )
     return column, part
 
@@ -226,6 +247,8 @@ def _slice(view: View) -> tuple[str, str]:
 def _first(key: str, options: list[str]) -> None:
     if st.session_state.get(key) not in options:
         wanted = st.query_params.get(key, "")
+        if wanted and wanted not in options and key not in st.session_state:
+            strays.lost(_CALLED[key], wanted)
         st.session_state[key] = wanted if wanted in options else options[0]
 
 

@@ -8,49 +8,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
 
 from toolkit.errors import PolicyError
-from toolkit.evaluate.format import count, number, percent, seconds, usd_per_1k
+from toolkit.evaluate.format import count, usd_per_1k
 from toolkit.evaluate.goals import limited
 from toolkit.policy.model import Goals
-from toolkit.ui import drafts
+from toolkit.ui import drafts, strays
 from toolkit.ui.text import literal
+from toolkit.ui.tiles import quality
 from toolkit.ui.tradeoffs_form import write_link
+from toolkit.ui.tradeoffs_limits import LIMITS, Limit, stops
 from toolkit.ui.tradeoffs_view import OPENED, Swept, policies, take
 from toolkit.ui.view import View
 
 GOOD = "good"
 """Session key, and name in the link."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One goal that can be tried."""
-
-    name: str
-    label: str
-    how: str
-    """``at least`` or ``at most``, as the label goes on"""
-    end: str
-    """``min`` or ``max``"""
-    show: Callable[[float], str]
-    form: str
-    """of the slider's numbers, once they are multiplied by ``factor``"""
-    factor: float = 1
-
-
-LIMITS = (
-    Limit("quality", "Quality", "at least", "min", number, "%.3f"),
-    Limit("cost_usd_per_1k", "Cost of 1,000", "at most", "max", usd_per_1k, "$%.4g"),
-    Limit("latency_p95_s", "p95 latency", "at most", "max", seconds, "%.3g s"),
-    Limit("error_rate", "Errors", "at most", "max", percent, "%.3g %%", 100),
-)
-STEPS = 200
-"""Of a slider."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +45,7 @@ def tried(view: View) -> Goals:
 
 
 def _plain(view: View, name: str) -> dict[str, float | None]:
-    """A goal's own limits; those against a baseline need one, which a sweep has not."""
+    """A goal's own limits; those against a baseline have no slider, and hold as they are."""
     goal = getattr(view.policy.goals, name)
     return {end: getattr(goal, end, None) for end in ("min", "max")}
 
@@ -88,7 +63,11 @@ def _kept(view: View) -> _Kept:
     owner = (st.session_state["policy"], view.policy.goals.model_dump_json())
     kept = st.session_state.get(GOOD)
     if not isinstance(kept, _Kept):
-        kept = _Kept(owner, _from_link(st.query_params.get(GOOD, "")) or _own(view))
+        wanted = st.query_params.get(GOOD, "")
+        read = _from_link(wanted)
+        if wanted and read is None:
+            strays.lost("limits", wanted)
+        kept = _Kept(owner, _own(view) if read is None else read)
     elif kept.owner != owner:
         kept = _Kept(owner, _own(view))
     st.session_state[GOOD] = kept
@@ -101,14 +80,14 @@ def _own(view: View) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _from_link(text: str) -> dict[str, float]:
-    """The limits of a link; none where it cannot be read."""
+def _from_link(text: str) -> dict[str, float] | None:
+    """The limits of a link; None where it cannot be read."""
     try:
         told = json.loads(text[:1_000])
         found = {one.name: float(told[one.name]) for one in LIMITS if one.name in told}
         _goals({one.name: {one.end: found.get(one.name)} for one in LIMITS})
     except (ValueError, TypeError, RecursionError, PolicyError):
-        return {}
+        return None
     return found
 
 
@@ -121,7 +100,7 @@ def sliders(swept: Swept) -> None:
         _slider(swept, kept, limit)
     _count(swept)
     if any(kind != "value" for _, kind in limited(swept.view.policy.goals)):
-        st.caption("Goals against a baseline are judged by the command `gate`, not here.")
+        st.caption(f"{_relative(swept)} {literal(swept.view.baseline_name)}.")
     with st.container(horizontal=True, gap="small"):
         best = swept.frontier.best
         if best is not None and swept.opened.index != best.index:
@@ -153,46 +132,37 @@ def sliders(swept: Swept) -> None:
     write_link({GOOD: json.dumps(kept.limits, separators=(",", ":"))} if changed else {}, {GOOD})
 
 
+def _relative(swept: Swept) -> str:
+    """Whether the goals against a baseline are judged; that was stopped where they are not."""
+    judged = any(goal.kind != "value" for point in swept.points for goal in point.goals)
+    return f"The policy's other goals are {'judged' if judged else 'not judged'} against"
+
+
 def _slider(swept: Swept, kept: _Kept, limit: Limit) -> None:
     """One limit; at its loose end there is none."""
-    values = [getattr(point, limit.name).value * limit.factor for point in swept.points]
+    values = [getattr(point, limit.name).value for point in swept.points]
     values = [value for value in values if math.isfinite(value)]
     if not values:
         st.caption(f"{limit.label}: not measured.")
         return
     now = kept.limits.get(limit.name)
-    if now is not None:
-        values.append(now * limit.factor)
-    step = _step(min(values), max(values))
-    at_least = limit.end == "min"
-    low = round(max((math.floor(min(values) / step) - at_least) * step, 0.0), 9)
-    high = round((math.ceil(max(values) / step) + (not at_least)) * step, 9)
-    loosest = low if at_least else high
+    steps = stops([*values, *([] if now is None else [now])], limit, now)
     key = f"good-{limit.name}"
-    st.session_state[key] = loosest if now is None else min(max(now * limit.factor, low), high)
+    st.session_state[key] = limit.none if now is None else now
 
     def moved() -> None:
         limits = {other: value for other, value in kept.limits.items() if other != limit.name}
-        if st.session_state[key] != loosest:
-            limits[limit.name] = round(st.session_state[key] / limit.factor, 9)
+        if st.session_state[key] != limit.none:
+            limits[limit.name] = st.session_state[key]
         st.session_state[GOOD] = _Kept(kept.owner, limits)
 
-    st.slider(
-        f"{limit.label}: any" if now is None else f"{limit.label}, {limit.how}",
-        low,
-        high,
-        step=step,
-        format=limit.form,
+    st.select_slider(
+        f"{limit.label}, {limit.how}",
+        steps,
+        format_func=lambda value: "any" if math.isinf(value) else limit.show(value),
         key=key,
         on_change=moved,
     )
-
-
-def _step(low: float, high: float) -> float:
-    """One, two or five in some decimal place, so that at most STEPS lie between."""
-    span = (high - low) or abs(high) or 1.0
-    place = 10.0 ** math.floor(math.log10(span / STEPS))
-    return next(place * one for one in (1, 2, 5, 10) if span / (place * one) <= STEPS)
 
 
 def _count(swept: Swept) -> None:
@@ -213,7 +183,7 @@ def _count(swept: Swept) -> None:
         st.markdown(f"**{count(len(found))} {of}** {fit}, {how}.")
     if best is not None:
         cost = literal(usd_per_1k(best.cost_usd_per_1k.value))
-        st.caption(f"The cheapest costs {cost} at quality {literal(number(best.quality.value))}.")
+        st.caption(f"The cheapest costs {cost} at quality {literal(quality(best.quality.value))}.")
 
 
 def _keep(view: View, limits: dict[str, float]) -> None:

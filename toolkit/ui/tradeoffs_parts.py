@@ -1,23 +1,17 @@
-"""The parts of the Trade-offs page: verdict, picture, worth, table, report, assumptions."""
+"""The parts of the Trade-offs page: verdict, picture, worth, assumptions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.evaluate.format import (
-    count,
-    number_interval,
-    percent_interval,
-    seconds_interval,
-    usd_interval,
-)
+from toolkit.evaluate.format import count, quality_interval, usd_interval
+from toolkit.evaluate.goals import WORDS
 from toolkit.figures import tradeoffs_figure, worth_figure
 from toolkit.ui.charts import chart, heading, picture
 from toolkit.ui.starter import NAME as STARTER
-from toolkit.ui.tables import bounds
-from toolkit.ui.text import bold, literal
+from toolkit.ui.text import bold, literal, sentences
 from toolkit.ui.tradeoffs_form import AXES, capital
 from toolkit.ui.tradeoffs_goals import sliders
 from toolkit.ui.tradeoffs_view import OPENED, Swept, policies
@@ -26,15 +20,19 @@ from toolkit.ui.view import View
 if TYPE_CHECKING:
     from toolkit.evaluate.tradeoffs.points import Point
 
-FIGURE, TABLE = "tradeoffs", "points"
+FIGURE = "tradeoffs"
 
 
 def verdict(swept: Swept) -> None:
-    """The cheapest way to be good enough, in words."""
-    first, dot, rest = swept.read(swept.frontier.verdict).partition(". ")
-    st.markdown(f"#### {literal(first + dot.strip())}")
-    if rest:
-        st.markdown(literal(rest))
+    """The cheapest way to be good enough, in words: first the answer, then what it gains."""
+    first, *more = sentences(swept.read(swept.frontier.verdict))
+    n = count(swept.frontier.n)
+    st.markdown(f"#### {literal(first)} n\u00a0=\u00a0{n}.")
+    if more:
+        st.markdown(literal(more[0]))
+    if more[1:]:
+        with st.expander(f"More on this answer ({len(more) - 1})", icon=":material/notes:"):
+            st.markdown("\n".join(f"- {literal(one)}" for one in more[1:]))
 
 
 def overview(swept: Swept) -> None:
@@ -57,6 +55,7 @@ def overview(swept: Swept) -> None:
             goals=found.goals,
             colours=swept.view.log_colours,
             picked=swept.opened.index,
+            words=swept.words,
         )
         picture(figure, FIGURE, _clicked)
         if len(swept.points) > 1:
@@ -64,7 +63,7 @@ def overview(swept: Swept) -> None:
             st.caption(
                 "Click a point to open that policy below. "
                 f"Opened is {f'point {point.index}' if point.index else 'the policy as it is'}, "
-                f"the one with the ring: {_numbers(point)}."
+                f"the one with the ring: {_numbers(point, x, y)}."
             )
         else:
             st.info(
@@ -110,7 +109,9 @@ def worth(swept: Swept) -> None:
     st.subheader("What is better quality worth?", anchor=False)
     lines = [f"- {bold(one)}: {_best(swept, one.point)}" for one in found]
     chart(
-        "The best policy by what a point of quality is worth", worth_figure(swept.frontier), "worth"
+        "The best policy by what a point of quality is worth",
+        worth_figure(swept.frontier, words=swept.words),
+        "worth",
     )
     with st.expander("The same in words", icon=":material/notes:"):
         st.markdown("\n".join(lines))
@@ -121,105 +122,20 @@ def _best(swept: Swept, index: int) -> str:
     return f"{literal(swept.words(point))}, {_numbers(point)}"
 
 
-def _numbers(point: Point) -> str:
-    cost, quality = usd_interval(point.cost_usd_per_1k), number_interval(point.quality)
-    return f"{literal(cost)} /1k at quality {literal(quality)}"
+def _numbers(point: Point, *axes: str) -> str:
+    """What it costs and gives, or what else the axes show."""
+    shown = dict.fromkeys(axes or ("cost_usd_per_1k", "quality"))
+    return " at ".join(literal(_measured(point, name)) for name in shown)
 
 
-def table(swept: Swept) -> None:
-    """Every policy with its numbers; a row opens it."""
-    import pandas as pd
-
-    st.subheader("Every policy", anchor=False)
-    shown = {
-        "frontier": "Those that nothing beats",
-        "fit": "Those that are good enough",
-        "all": "All",
-    }
-    which = st.segmented_control(
-        "Show",
-        list(shown),
-        default="frontier",
-        format_func=shown.__getitem__,
-        key="points-shown",
-        required=True,
-        label_visibility="collapsed",
-    )
-    kept = {
-        "frontier": list(swept.frontier.frontier),
-        "fit": [point.index for point in swept.points if point.meets],
-        "all": range(len(swept.points)),
-    }[which or "frontier"]
-    points = [swept.points[i] for i in kept]
-    with st.container(border=True, gap="xsmall"):
-        heading(
-            f"{count(len(points))} of {policies(len(swept.points))}",
-            TABLE,
-            lambda: swept.frontier.to_pandas().reset_index(),
-        )
-        if not points:
-            st.info("No policy is good enough: move a slider.", icon=":material/filter_alt_off:")
-            return
-        number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-        st.dataframe(
-            pd.DataFrame([_row(swept, point) for point in points]),
-            key=TABLE,
-            hide_index=True,
-            height=360 if len(points) > 9 else "content",
-            on_select=lambda: _rowed(points),
-            selection_mode="single-row",
-            placeholder="–",
-            alt="Policies of the sweep with their quality, cost, latency and errors",
-            column_config={
-                "point": number("#", width=50),
-                "policy": text("Policy", width=270),
-                "good": text("Good enough", width=100),
-                "cost_usd_per_1k": number("Cost /1k", format="$%.3g", width=85),
-                "cost_usd_per_1k_95": text("95 %, USD", width=120),
-                "quality": number("Quality", format="%.3f", width=70),
-                "quality_95": text("95 %", width=110),
-                "latency_p95_s": number("p95 latency", format="%.2f s", width=90),
-                "latency_p95_s_95": text("95 %, s", width=110),
-                "error_rate": number("Errors", format="%.1f %%", width=70),
-                "error_rate_95": text("95 %", width=95),
-                "n": number("n", format="localized", width=60),
-            },
-        )
-
-
-_SHOWN = {
-    "cost_usd_per_1k": usd_interval,
-    "quality": number_interval,
-    "latency_p95_s": seconds_interval,
-    "error_rate": percent_interval,
-}
-
-
-def _row(swept: Swept, point: Point) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "point": point.index,
-        "policy": swept.words(point),
-        "good": _GOOD[point.meets, point.certain],
-    }
-    for name, show in _SHOWN.items():
-        e = getattr(point, name)
-        row |= {name: e.value * (100 if name == "error_rate" else 1), f"{name}_95": bounds(show(e))}
-    return row | {"n": point.requests - point.unobserved}
-
-
-_GOOD = {
-    (True, True): "surely",
-    (True, False): "probably",
-    (False, True): "no",
-    (False, False): "probably not",
-    (None, False): "–",
-}
-
-
-def _rowed(points: list[Point]) -> None:
-    rows = st.session_state[TABLE].selection.rows
-    if rows and rows[0] < len(points):
-        st.session_state[OPENED] = points[rows[0]].index
+def _measured(point: Point, name: str) -> str:
+    """``$0.310 [0.272, 0.348] /1k``, ``quality 0.805 [0.786, 0.823]``."""
+    if name == "cost_usd_per_1k":
+        return f"{usd_interval(point.cost_usd_per_1k)} /1k"
+    if name == "quality":
+        return f"quality {quality_interval(point.quality)}"
+    label, show = WORDS[name]
+    return f"{label} {show(getattr(point, name))}"
 
 
 def assumptions(swept: Swept) -> None:

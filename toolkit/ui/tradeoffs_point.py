@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from toolkit.evaluate.format import count
 from toolkit.figures import report
 from toolkit.ui.text import bold, file_name, literal
 from toolkit.ui.tiles import tile_row
@@ -29,11 +28,8 @@ def opened(swept: Swept) -> None:
         st.markdown(literal(swept.against.comparison.verdict))
     tile_row(swept.against)
     if swept.choice.column:
-        n, column = count(swept.view.dataset.n_requests), literal(swept.choice.column)
-        st.caption(
-            f"These four are over all {n} requests; the picture above is over those whose "
-            f"{column} is {literal(swept.choice.part)}."
-        )
+        column, part = literal(swept.choice.column), bold(swept.choice.part)
+        st.caption(f"All of this is over the requests whose {column} is {part}.")
 
 
 def _title(swept: Swept) -> str:
@@ -124,10 +120,9 @@ def _buttons(swept: Swept) -> None:
 
 
 def _report(swept: Swept) -> str:
-    """Of the slice, where there is one; the comparison is over all requests, and stays out then."""
-    compared = swept.opened.index and not swept.choice.column
-    comparison = swept.against.comparison if compared else None
-    return report(swept.frontier, comparison, point=swept.opened.index)
+    """Of the slice, where there is one."""
+    comparison = swept.against.comparison if swept.opened.index else None
+    return report(swept.frontier, comparison, point=swept.opened.index, words=swept.words)
 
 
 def _beside(swept: Swept, step: int) -> int | None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from toolkit.errors import DetourError
 from toolkit.evaluate.format import (
-    number_interval,
     percent_interval,
+    quality_interval,
     seconds_interval,
     usd_interval,
 )
-from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.search.search import Search, search
 from toolkit.figures import search_figure
 from toolkit.ui import loaders
 from toolkit.ui.charts import heading, picture
 from toolkit.ui.demand import Progress, on_demand
-from toolkit.ui.text import bold, file_name, literal
+from toolkit.ui.text import bold, file_name, literal, sentences
 from toolkit.ui.tradeoffs_vary import value_words
 from toolkit.ui.tradeoffs_view import take
 from toolkit.ui.view import View
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.search.reasons import Change
     from toolkit.evaluate.search.result import Candidate
 
+Colour = Literal["green", "gray"]
 BUDGETS = {15: "15 seconds", 60: "one minute", 300: "five minutes"}
 KINDS = {
     "cheapest": "The cheapest that meets the goals",
@@ -38,7 +38,7 @@ KINDS = {
 }
 _ROWS = {
     "cost_usd_per_1k": ("Cost /1k", usd_interval),
-    "quality": ("Quality", number_interval),
+    "quality": ("Quality", quality_interval),
     "latency_p95_s": ("p95 latency", seconds_interval),
     "error_rate": ("Errors", percent_interval),
 }
@@ -80,8 +80,9 @@ def searched(view: View) -> None:
 
 
 def _found(view: View, found: Search) -> None:
-    first, dot, rest = found.verdict.partition(". ")
-    st.markdown(f"**{literal(first + dot.strip())}** {literal(rest)}")
+    first, *more = sentences(found.verdict)
+    st.markdown(f"**{literal(first)}**")
+    st.markdown("\n".join(f"- {literal(one)}" for one in more))
     with st.container(border=True, gap="xsmall"):
         heading("Tuned against held out", "search", lambda: found.to_pandas().reset_index())
         picture(search_figure(found), "search")
@@ -134,17 +135,25 @@ def _candidate(view: View, i: int, one: Candidate) -> None:
     )
     lines = [f"- {_change(view, change)}" for change in one.changes]
     st.markdown("\n".join(lines) or "It is the policy as it stands.")
-    st.caption(literal(f"{one.gain.verdict} That is on the held-out requests."))
+    if one.changes:
+        st.markdown(f"On the held-out requests: {literal(one.gain.verdict)}")
 
 
 def _held(one: Candidate) -> None:
-    """Whether the goals that were met where it was tuned are met on requests it did not see."""
-    missed = [goal for goal in one.goals_held_out if goal.met is False]
+    """Whether the goals are met on requests that it did not see, and whether it lost there."""
+    goals = one.goals_held_out
+    missed = [goal for goal in goals if goal.met is False]
     if missed:
-        names = ", ".join(WORDS[goal.name][0] for goal in missed)
+        names = ", ".join(dict.fromkeys(goal.label for goal in missed))
         st.badge(f"held out, it misses {names}", icon=":material/close:", color="orange")
-    elif one.goals_held_out and all(goal.met for goal in one.goals_held_out):
-        st.badge("held out, too", icon=":material/check:", color="green")
+    elif goals and all(goal.met for goal in goals):
+        sure = all(goal.certain for goal in goals)
+        words = "goals met" if sure else "goals probably met"
+        colour: Colour = "green" if sure else "gray"
+        st.badge(f"{words} on held-out requests", icon=":material/check:", color=colour)
+    quality = one.gain.quality
+    if quality.distinguishable and quality.value < 0:
+        st.badge("but worse answers than now", icon=":material/trending_down:", color="orange")
 
 
 def _change(view: View, change: Change) -> str:

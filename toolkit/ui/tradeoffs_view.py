@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,18 +12,17 @@ import streamlit as st
 
 from toolkit.errors import DetourError, PolicyError
 from toolkit.evaluate.format import count
-from toolkit.evaluate.goals import judge_all
 from toolkit.evaluate.groups import groups
-from toolkit.evaluate.summary import ESTIMATES, Summary
 from toolkit.evaluate.tradeoffs.frontier import Frontier, frontier
 from toolkit.policy.model import Goals, Policy
-from toolkit.ui import desk, loaders
+from toolkit.ui import desk, loaders, strays
 from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.starter import NAME as STARTER
 from toolkit.ui.starter import starter
 from toolkit.ui.states import problem_line
 from toolkit.ui.text import bold
 from toolkit.ui.tradeoffs_form import MOST, Choice, write_link
+from toolkit.ui.tradeoffs_held import Held, against_baseline, numbers
 from toolkit.ui.tradeoffs_vary import value_words
 from toolkit.ui.view import View
 
@@ -44,20 +43,6 @@ THIS = "This policy"
 def policies(n: int) -> str:
     """``125 policies``."""
     return f"{count(n)} {'policy' if n == 1 else 'policies'}"
-
-
-@dataclass(frozen=True)
-class _Held(View):
-    """A policy held against other goals than its own; nothing is replayed for that."""
-
-    goals: Goals
-
-    @cached_property
-    def summary(self) -> Summary:
-        """Its numbers."""
-        found = loaders.summary(self.replay)
-        named = {name: getattr(found, name) for name in ESTIMATES}
-        return replace(found, goals=judge_all(self.goals, named))
 
 
 @dataclass(frozen=True)
@@ -91,7 +76,7 @@ class Swept:
     def against(self) -> View:
         """The opened policy beside the one that is there; the latter beside its own baseline.
 
-        Both are held against what is good enough on this page.
+        Both are held against what is good enough on this page, on the requests that it is about.
         """
         here = {field.name: getattr(self.view, field.name) for field in fields(View)}
         if self.opened.index:
@@ -101,7 +86,13 @@ class Swept:
                 "baseline": self.view.policy,
                 "baseline_name": self.view.name,
             }
-        return _Held(**here, goals=self.frontier.goals)
+        point = self.opened
+        return Held(**here, rows=self.rows, estimates=numbers(point), goals=point.goals)
+
+    @property
+    def rows(self) -> NDArray[np.intp] | None:
+        """The requests that all of this is about; None: all of the dataset."""
+        return _rows(self.view, self.choice)
 
     def words(self, point: Point) -> str:
         """What is different from the policy that is there, as people read it."""
@@ -167,7 +158,9 @@ def sweep(view: View, choice: Choice, goals: Goals) -> Swept:
     if found is None:
         st.info("The sweep was stopped. Nothing was changed.", icon=":material/stop_circle:")
         _stop()
-    return Swept(view, choice, found.with_goals(goals), _chosen(view, choice, len(found.points)))
+    chosen = _chosen(view, choice, len(found.points))
+    held = against_baseline(found.with_goals(goals), view, _rows(view, choice), chosen)
+    return Swept(view, choice, held, chosen)
 
 
 def _chosen(view: View, choice: Choice, points: int) -> int | None:
@@ -175,7 +168,10 @@ def _chosen(view: View, choice: Choice, points: int) -> int | None:
     of = (view.policy.digest, view.dataset.digest, choice.vary)
     if _OF not in st.session_state:
         wanted = st.query_params.get(OPENED, "")
-        st.session_state[OPENED] = int(wanted) if re.fullmatch("[0-9]{1,5}", wanted) else None
+        known = re.fullmatch("[0-9]{1,5}", wanted) and int(wanted) < points
+        st.session_state[OPENED] = int(wanted) if known else None
+        if wanted and not known:
+            strays.lost("point", wanted)
     elif st.session_state[_OF] != of:
         st.session_state[OPENED] = None
     st.session_state[_OF] = of
