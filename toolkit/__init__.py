@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.gate import Gate, gate
     from toolkit.evaluate.goodput import goodput
     from toolkit.evaluate.incident import incident
+    from toolkit.evaluate.offpolicy.difference import OffPolicyDifference, estimate_difference
     from toolkit.evaluate.offpolicy.estimate import estimate
     from toolkit.evaluate.offpolicy.explore import explore
     from toolkit.evaluate.offpolicy.result import OffPolicy
@@ -59,6 +60,7 @@ __all__ = [
     "Gate",
     "LiveLog",
     "OffPolicy",
+    "OffPolicyDifference",
     "Policy",
     "PolicyError",
     "Problem",
@@ -76,6 +78,7 @@ __all__ = [
     "compare",
     "dataset_from_frame",
     "estimate",
+    "estimate_difference",
     "explore",
     "export",
     "frontier",
@@ -110,6 +113,7 @@ _HOMES = {
     "toolkit.evaluate.gate": ("Gate", "gate"),
     "toolkit.evaluate.goodput": ("goodput",),
     "toolkit.evaluate.incident": ("incident",),
+    "toolkit.evaluate.offpolicy.difference": ("OffPolicyDifference", "estimate_difference"),
     "toolkit.evaluate.offpolicy.estimate": ("estimate",),
     "toolkit.evaluate.offpolicy.explore": ("explore",),
     "toolkit.evaluate.offpolicy.result": ("OffPolicy",),

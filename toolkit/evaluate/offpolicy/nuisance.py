@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from toolkit.engine.keys import Purpose, text_keys, uniforms
 from toolkit.evaluate.clusters import clusters
-from toolkit.evaluate.offpolicy.sampling import PROPENSITY
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.schema import PROMPT, REQUEST_ID
 
 if TYPE_CHECKING:

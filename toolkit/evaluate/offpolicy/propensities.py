@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError
 from toolkit.evaluate.offpolicy.actions import never_seen, target
 from toolkit.evaluate.offpolicy.nuisance import Design
-from toolkit.evaluate.offpolicy.sampling import PROPENSITY
 from toolkit.logs.dataset import Dataset
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.policy.model import Policy
 from toolkit.schema import REQUEST_ID
 

@@ -22,6 +22,7 @@ from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate.offpolicy.actions import target
 from toolkit.evaluate.offpolicy.given import a_dataset, a_number, maybe_policy
 from toolkit.logs.dataset import Dataset, dataset_from_tables
+from toolkit.logs.propensity import PROPENSITY
 from toolkit.logs.tables import Tables
 from toolkit.policy.model import Policy
 from toolkit.schema import REQUEST_ID
@@ -30,9 +31,6 @@ Floats = NDArray[np.float64]
 Weights: TypeAlias = Mapping[str, float] | Floats
 """How often chance takes each model: by name (a model left out is never taken), or (n, m) numbers
 for each request and model. Only their ratios count."""
-
-PROPENSITY = "propensity"
-"""The request column with the probability, in (0, 1], of the model that served the request."""
 
 
 def sample_log(
