@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,10 @@ def verdict(f: Frontier) -> str:
             ]
         if not best.certain:
             lines.append(f"{_close(best)} {_surest(f, best)}".strip())
-    lines += [_mixed(f, best), _alone(f, best)]
+    alone = _alone(f, best)
+    # The question is what is cheapest, so what needs no policy and costs less comes first.
+    lines = [alone, *lines] if _cheaper_alone(f, best) else [*lines, alone]
+    lines.append(_mixed(f, best))
     if many and best is not None and best.index:
         lines.append(OPTIMISM)
     return " ".join(line for line in [*warned, *lines] if line)
@@ -159,11 +163,21 @@ def _alone(f: Frontier, best: Point | None) -> str:
         return f"{best_known.name} alone meets them at quality {quality}, at an unknown cost."
     cheapest = min(priced, key=lambda p: p.cost_usd_per_1k.value)
     text = f"{cheapest.name} alone {_at(cheapest)}"
-    if best is None:
-        return f"{text} and meets them."
-    less = cheapest.cost_usd_per_1k.value < best.cost_usd_per_1k.value
     used = "" if cheapest.name in f.used else ", a model that the policy does not use"
-    return f"{text} and meets them{' for less' if less else ' too'}{used}."
+    if best is None:
+        return f"{text} and meets the goals{used}."
+    if not _cheaper_alone(f, best):
+        return f"{text} and meets them too{used}."
+    which = "the policy" if len(f.points) == 1 else "any policy here that does"
+    return f"{text} and meets the goals, for less than {which}{used}."
+
+
+def _cheaper_alone(f: Frontier, best: Point | None) -> bool:
+    """A single model meets the goals for less than the policies that do."""
+    if best is None or not has_cost(best):
+        return False
+    costs = [p.cost_usd_per_1k.value for p in f.singles if p.meets and has_cost(p)]
+    return min(costs, default=math.inf) < best.cost_usd_per_1k.value
 
 
 def assumed(
