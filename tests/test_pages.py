@@ -108,6 +108,20 @@ def test_the_first_line_of_the_overview_is_the_verdict(home):
     assert "Made up to show shop." in text
 
 
+def test_a_policy_whose_rules_ask_for_other_columns_does_not_fit(home):
+    """It is not opened by itself, not offered, and not what it is held against."""
+    data = load_policy("tiered").with_value("routes.0.when", {"has_code": {"eq": True}})
+    (home.policies / "tiered.yaml").write_text(data.to_yaml(), "utf-8")
+    app = opened()
+    assert app.selectbox(key="policy").value == "plain"
+    assert "policy:tiered" not in app.selectbox(key="baseline").options
+    app = opened(policy="tiered")
+    assert "asks for a column that the requests do not have: 'has_code'" in said(app)
+    offered = [button.label for button in app.button if button.key and button.key[:3] == "fit"]
+    assert [as_read(label) for label in offered] == ["plain", "A suggestion for this data"]
+    assert not [button for button in app.button if button.key and button.key[:4] == "data"]
+
+
 def test_a_link_opens_what_it_names_and_the_app_writes_it_back(home):
     """Dataset, policy, baseline and seed come from the address and stay there."""
     link = {"dataset": "shop", "policy": "plain", "baseline": "model:tool-1", "seed": "3"}
@@ -148,7 +162,7 @@ def test_without_any_dataset_the_page_says_how_to_begin(home, monkeypatch, tmp_p
 def test_a_policy_for_other_models_says_which_and_offers_others(home):
     """The missing model is named, and one click chooses a policy that fits."""
     app = opened("replay.py", policy="elsewhere")
-    assert "the dataset has no such model; got 'unheard-of'" in said(app)
+    assert "The dataset has no such model: 'unheard-of'; allowed: " in said(app)
     assert not app.metric
     app.button(key="fit0").click().run()
     assert app.selectbox(key="policy").value == "plain"

@@ -167,7 +167,7 @@ def _briefly(problem: Problem) -> str:
     if not problem.allowed:
         return f"{text}."
     cut = problem.allowed[:_ALLOWED].rpartition(", ")[0] + ", …"
-    return f"{text}. There are {problem.allowed if len(problem.allowed) <= _ALLOWED else cut}."
+    return f"{text}; allowed: {problem.allowed if len(problem.allowed) <= _ALLOWED else cut}."
 
 
 _ALLOWED = 200

@@ -97,16 +97,27 @@ def against_baseline(
 ) -> Frontier:
     """Hold the policies that meet the other goals against the baseline, too.
 
-    Those that miss another goal are not good enough whatever a baseline says, and stay as they
-    are, but for the ``chosen`` one. Where the work was stopped, nothing is said of these goals.
+    Those that miss another goal are not good enough whatever a baseline says; they are held
+    against it where they are ``chosen``, or where none is good enough.
+    Where the work was stopped, nothing is said of these goals.
     """
     wanted = [(name, kind) for name, kind in limited(view.policy.goals) if kind != "value"]
     if not wanted:
         return found
-    own = [p for p in found.points if p.meets or not p.goals]
-    own = own or [found.closest]
-    own += [found.points[chosen]] if chosen is not None and found.points[chosen] not in own else []
-    asked = [*own, *(p for p in found.singles if p.meets or not p.goals)]
+    able = [p for p in (*found.points, *found.singles) if p.meets or not p.goals]
+    if chosen is not None and found.points[chosen] not in able:
+        able.append(found.points[chosen])
+    held = _held(found, view, rows, able, wanted)
+    if held is None or any(point.meets for point in held.points):
+        return held or found
+    # Which one comes closest depends on all goals of all of them.
+    return _held(found, view, rows, [*found.points, *found.singles], wanted) or found
+
+
+def _held(
+    found: Frontier, view: View, rows: Rows | None, asked: list[Point], wanted: list[Any]
+) -> Frontier | None:
+    """The sweep with these points held against the baseline; None where that was stopped."""
     part = None if rows is None else hash(rows.tobytes())
     base = view.baseline
 
@@ -135,11 +146,11 @@ def against_baseline(
         unasked=True,
     )
     if told is None:
-        return found
+        return None
     lines = [line for line in found.assumptions if not line.startswith(_LEFT_OUT)]
     lines.append(
         f"Goals against a baseline hold each policy against {view.baseline_name}, request by "
-        "request. Only policies that meet all other goals are held against it."
+        "request. Where some meet all goals, only those that meet the others are held against it."
     )
     return replace(
         found,
