@@ -252,6 +252,10 @@ def test_goals_against_a_baseline_are_judged_by_the_one_that_is_compared_with(ho
     assert "judged against small-1 alone" in said(app)
     assert "A goal" not in said(app)
     assert "Goals that are relative to a baseline are left out" not in said(app)
+    # Where only some meet the others, all are held against it to find the closest.
+    half = sorted(one.quality.value for one in swept(timeouts()).points)[3]
+    app = opened(PAGE, vary=STEPS, baseline="model:small-1", good=f'{{"quality":{half}}}')
+    assert "policies meets all goals; the closest misses" in said(app)
     policy = policy.with_value("goals.quality", {"min_change": -1})
     (home.policies / "tiered.yaml").write_text(policy.to_yaml(), "utf-8")
     app = opened(PAGE, vary=STEPS, baseline="model:small-1")

@@ -107,15 +107,16 @@ def against_baseline(
     able = [p for p in (*found.points, *found.singles) if p.meets or not p.goals]
     if chosen is not None and found.points[chosen] not in able:
         able.append(found.points[chosen])
-    held = _held(found, view, rows, able, wanted)
+    held = _held("baseline", found, view, rows, able, wanted)
     if held is None or any(point.meets for point in held.points):
         return held or found
     # Which one comes closest depends on all goals of all of them.
-    return _held(found, view, rows, [*found.points, *found.singles], wanted) or found
+    every = [*found.points, *found.singles]
+    return _held("baseline-all", found, view, rows, every, wanted) or found
 
 
 def _held(
-    found: Frontier, view: View, rows: Rows | None, asked: list[Point], wanted: list[Any]
+    name: str, found: Frontier, view: View, rows: Rows | None, asked: list[Point], wanted: list[Any]
 ) -> Frontier | None:
     """The sweep with these points held against the baseline; None where that was stopped."""
     part = None if rows is None else hash(rows.tobytes())
@@ -131,7 +132,7 @@ def _held(
         return held
 
     told = on_demand(
-        "baseline",
+        name,
         (
             base.digest,
             view.dataset.digest,
