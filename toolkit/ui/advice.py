@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from toolkit.evaluate.baselines import Baseline
 from toolkit.evaluate.breakdown import worst_category
-from toolkit.evaluate.format import count, number_interval, percent_interval, usd_per_1k
+from toolkit.evaluate.format import count, percent_interval, quality_interval, usd_per_1k
 from toolkit.evaluate.summary import Summary
 from toolkit.ui.text import bold, literal
 from toolkit.ui.view import View
@@ -39,7 +39,7 @@ def advice(view: View) -> list[Advice]:
         found.append(
             Advice(
                 "trending_down",
-                f"Weakest category: {bold(worst)}, quality {literal(number_interval(part))} "
+                f"Weakest category: {bold(worst)}, quality {literal(quality_interval(part))} "
                 f"on {count(part.n)} requests.",
                 "pages/replay.py",
                 "See its requests",
@@ -88,7 +88,7 @@ def _cheaper(view: View) -> list[Advice]:
         Advice(
             "lightbulb",
             f"{bold(best.name)} alone does at least as well for less: quality "
-            f"{literal(number_interval(best.quality))} at "
+            f"{literal(quality_interval(best.quality))} at "
             f"{literal(usd_per_1k(best.cost_usd_per_1k.value))}.",
             "pages/replay.py",
             "Compare with it",
