@@ -26,7 +26,7 @@ from toolkit.evaluate.tradeoffs.frontier import frontier
 from toolkit.figures.axes import scale
 from toolkit.logs.datasets import dataset_from_frame
 from toolkit.policy.loading import parse_policy
-from toolkit.policy.model import Goals, Policy
+from toolkit.policy.model import FractionGoal, Goals, Policy
 
 TIMEOUT = "chains.cheap_first.steps.0.timeout_s"
 VARY = [f"{TIMEOUT}=0.2:3:12"]
@@ -209,6 +209,10 @@ def test_the_shading_tells_of_limits_that_the_axes_do_not_show(swept):
     (note,) = (n.text for n in figure.layout.annotations if "limit" in n.text)
     assert note.startswith("within the limit of quality")
     assert "2 more limits are not shown" in note
+    related = tried.model_copy(update={"quality": FractionGoal(min=0.3, min_change=-0.1)})
+    figure = figures.tradeoffs_figure(swept, "cost_usd_per_1k", "quality", goals=related)
+    (note,) = (n.text for n in figure.layout.annotations if "limit" in n.text)
+    assert "3 more limits are not shown" in note
     goals = {p.index: p.goals for p in swept.with_goals(tried).points}
     for trace in figure.data:
         if trace.customdata is None or trace.customdata[0][0] < 0:

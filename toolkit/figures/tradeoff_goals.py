@@ -22,10 +22,10 @@ def limits(goals: Goals, axis: Axis) -> tuple[float | None, float | None]:
     return getattr(goal, "min", None), getattr(goal, "max", None)
 
 
-def unshown(goals: Goals, across: Axis, up: Axis) -> frozenset[str]:
-    """Measures with a limit that these axes do not show."""
-    limited = {name for name, kind in limits_of(goals) if kind == "value"}
-    return frozenset(limited - {across.name, up.name})
+def unshown(goals: Goals, across: Axis, up: Axis) -> frozenset[tuple[str, str]]:
+    """Limits that these axes do not show, by measure and kind, as those against a baseline."""
+    shown = {(axis.name, "value") for axis in (across, up)}
+    return frozenset(set(limits_of(goals)) - shown)
 
 
 def good_enough(

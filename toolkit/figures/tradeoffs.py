@@ -68,7 +68,8 @@ def tradeoffs_figure(
     if {x, y} == {COST, QUALITY}:
         mixes(fig, frontier, x)
     baselines(fig, frontier, rows, across, up, scales, colours or {})
-    pale = {p.index for p in points if any(g.name in unseen and g.met is False for g in p.goals)}
+    missed = {p.index: {(g.name, g.kind) for g in p.goals if g.met is False} for p in points}
+    pale = {index for index, limits in missed.items() if limits & unseen}
     _policies(fig, frontier, points, across, up, words, pale)
     if not points:
         theme.empty(fig, "no policy has both measured")
