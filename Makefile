@@ -13,6 +13,8 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 # The price list that ships with LiteLLM is used as it is, so nothing is fetched at start.
 export LITELLM_LOCAL_MODEL_COST_MAP = True
+# The test processes share the processors already: threads of linear algebra would only wait there.
+ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 
 .PHONY: help run test bench lint format clean
 
@@ -23,7 +25,7 @@ run: .venv/.run ## Install what the app needs and open it (PORT=8501)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: .venv/.test ## Install the test tools and the local model, run every test (TESTS=path, JOBS=2)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: .venv/.test ## Run the benchmarks one after another and print their numbers
 	@found=0; for bench in tests/bench/bench_*.py; do \

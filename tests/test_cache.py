@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from toolkit.cache import similar
-from toolkit.cache.embeddings import embed
+from toolkit.embeddings import embed
 from toolkit.cache.keys import cache_keys, references
 from toolkit.cache.similar import MOST_NEIGHBOURS, neighbours
 from toolkit.cache.texts import normalised
@@ -310,7 +310,7 @@ def test_embedding_is_quiet_and_offline():
     """Loading the model warns of nothing, opens no connection and leaves logging as it was."""
     code = """
 import logging, socket, sys
-from toolkit.cache.embeddings import embed
+from toolkit.embeddings import embed
 assert "wordllama" not in sys.modules
 def closed(*args, **options):
     raise AssertionError("a connection")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.cache.embeddings import embed
+from toolkit.embeddings import embed
 from toolkit.cache.store import AnswerCache
 from toolkit.evaluate.cache_trial import trial
 from toolkit.logs.datasets import load_dataset

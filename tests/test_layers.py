@@ -2,7 +2,7 @@
 
 Imports point upwards only, so that what decides never depends on what shows::
 
-    schema, errors, threads ← policy, logs ← learn, scenarios, cache ← engine
+    schema, errors, threads, embeddings ← policy, logs ← learn, scenarios, cache ← engine
                             ← evaluate, gateways ← figures ← ui ← pages, app, notebooks, cli
 
 A module imports its own package and the layers below; neighbours on one layer do not know each
@@ -26,7 +26,7 @@ import toolkit
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    {"schema", "errors", "threads"},
+    {"schema", "errors", "threads", "embeddings"},
     {"policy", "logs"},
     {"learn", "scenarios", "cache"},
     {"engine"},
@@ -43,10 +43,10 @@ PLACES = {
     "litellm": ("toolkit/engine/provider.py", "toolkit/gateways/"),
     "streamlit": ("toolkit/ui/", "pages/", "app.py"),
     "plotly": ("toolkit/figures/",),
-    "wordllama": ("toolkit/cache/", "toolkit/learn/"),
+    "wordllama": ("toolkit/embeddings.py",),
 }
 """Libraries that only some modules may know."""
-SLOW = {"litellm", "pandas", "tqdm", "wordllama"}
+SLOW = {"litellm", "pandas", "skops", "tqdm", "wordllama"}
 """Libraries that no module of the toolkit imports before it needs them."""
 
 

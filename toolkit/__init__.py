@@ -31,12 +31,16 @@ if TYPE_CHECKING:
     from toolkit.evaluate.offpolicy.explore import explore
     from toolkit.evaluate.offpolicy.result import OffPolicy
     from toolkit.evaluate.offpolicy.sampling import sample_log
+    from toolkit.evaluate.routers.train import train
+    from toolkit.evaluate.routers.training import Training
     from toolkit.evaluate.search.result import Search
     from toolkit.evaluate.search.search import search
     from toolkit.evaluate.summary import Summary, summarize
     from toolkit.evaluate.timeline import timeline
     from toolkit.evaluate.tradeoffs.frontier import frontier
     from toolkit.evaluate.tradeoffs.result import Frontier
+    from toolkit.learn.registry import list_routers, load_router, save_router
+    from toolkit.learn.router import QualityRouter
     from toolkit.logs.dataset import Dataset
     from toolkit.logs.datasets import dataset_from_frame, list_datasets, load_dataset
     from toolkit.logs.exporters import export
@@ -65,6 +69,7 @@ __all__ = [
     "PolicyError",
     "Problem",
     "ProviderError",
+    "QualityRouter",
     "Replay",
     "Scenario",
     "Search",
@@ -72,6 +77,7 @@ __all__ = [
     "Status",
     "Summary",
     "Trace",
+    "Training",
     "baselines",
     "cache_roc",
     "check",
@@ -88,19 +94,23 @@ __all__ = [
     "incident",
     "list_datasets",
     "list_policies",
+    "list_routers",
     "list_scenarios",
     "load_dataset",
     "load_policy",
+    "load_router",
     "load_scenario",
     "parse_policy",
     "preview",
     "replay",
     "sample_log",
+    "save_router",
     "search",
     "serve",
     "summarize",
     "through_litellm",
     "timeline",
+    "train",
 ]
 
 _HOMES = {
@@ -118,12 +128,16 @@ _HOMES = {
     "toolkit.evaluate.offpolicy.explore": ("explore",),
     "toolkit.evaluate.offpolicy.result": ("OffPolicy",),
     "toolkit.evaluate.offpolicy.sampling": ("sample_log",),
+    "toolkit.evaluate.routers.train": ("train",),
+    "toolkit.evaluate.routers.training": ("Training",),
     "toolkit.evaluate.search.result": ("Search",),
     "toolkit.evaluate.search.search": ("search",),
     "toolkit.evaluate.summary": ("Summary", "summarize"),
     "toolkit.evaluate.timeline": ("timeline",),
     "toolkit.evaluate.tradeoffs.frontier": ("frontier",),
     "toolkit.evaluate.tradeoffs.result": ("Frontier",),
+    "toolkit.learn.registry": ("list_routers", "load_router", "save_router"),
+    "toolkit.learn.router": ("QualityRouter",),
     "toolkit.logs.dataset": ("Dataset",),
     "toolkit.logs.datasets": ("dataset_from_frame", "list_datasets", "load_dataset"),
     "toolkit.logs.exporters": ("export",),

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from toolkit.cache.embeddings import embed
 from toolkit.cache.keys import (
     UNCACHED,
     Memory,
@@ -23,6 +22,7 @@ from toolkit.cache.keys import (
     grouped,
 )
 from toolkit.cache.texts import normalised, wording
+from toolkit.embeddings import embed
 from toolkit.errors import DataError
 from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT

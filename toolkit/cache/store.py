@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.cache.embeddings import DIMENSIONS
 from toolkit.cache.keys import FURTHER, TENANT, columns_of
 from toolkit.cache.similar import MOST_NEIGHBOURS, SLACK, similarities, vector
 from toolkit.cache.texts import normalised
+from toolkit.embeddings import DIMENSIONS
 from toolkit.policy.guards import Cache
 from toolkit.schema import PROMPT
 

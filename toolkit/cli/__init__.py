@@ -20,9 +20,11 @@ from toolkit.cli import (  # noqa: F401  their commands join
     gate,
     incident,
     policies,
+    routers,
     scenarios,
     search,
     simulate,
+    train,
 )
 from toolkit.cli.app import app
 
