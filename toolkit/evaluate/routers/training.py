@@ -1,7 +1,158 @@
-"""To be written."""
+"""A trained router with what it is worth on requests that it has not seen."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.evaluate.curves.hull import Floats
+from toolkit.evaluate.routers.curve import AiqScores, CurvePoint, RouterCurve
+from toolkit.evaluate.routers.folds import Folds
+from toolkit.evaluate.routers.pairs import PairScores
+from toolkit.evaluate.routers.rivals import Rival, RivalPoint
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from toolkit.evaluate.routers.calibration import Calibration
+    from toolkit.evaluate.routers.floor import Floor
+    from toolkit.evaluate.routers.importance import Importance
+    from toolkit.evaluate.routers.learning import LearningCurve
+    from toolkit.evaluate.routers.slices import RouterSlices
+    from toolkit.learn.registry import RouterEntry
+    from toolkit.learn.router import QualityRouter
+    from toolkit.logs.dataset import Dataset
+    from toolkit.policy.model import Policy
+
+__all__ = [
+    "AiqScores",
+    "CurvePoint",
+    "Folds",
+    "PairScores",
+    "Rival",
+    "RivalPoint",
+    "RouterCurve",
+    "Training",
+]
+
+
+@dataclass(frozen=True, eq=False)
 class Training:
-    """To be written."""
+    """A router, and what it does out of fold: each request judged by a router that did not see it.
+
+    The router itself has learned from all n requests. Arrays have a row for each of these.
+    """
+
+    dataset: Dataset
+    models: tuple[str, ...]
+    """(m) names in the log"""
+    rows: NDArray[np.intp]
+    """(n,) rows of the dataset: those with at least one graded outcome of these models"""
+    judged: NDArray[np.bool_]
+    """(n,) in a fold, and graded for all of these models: what every figure is over. Of a log with
+    one outcome per request: in a fold"""
+    settings: dict[str, Any]
+    """text, columns, head, calibration, split, folds, seed, weights, details as given"""
+    router: QualityRouter
+    """fitted on all n requests"""
+    quality: Floats
+    """(n, m) as observed, an error as 0, NaN where not"""
+    cost_usd: Floats
+    """(n, m)"""
+    predicted: Floats
+    """(n, m) probability that the answer is accepted and correct, out of fold; NaN in no fold"""
+    predicted_cost: Floats
+    """(n, m) USD, out of fold; NaN for a model without costs"""
+    novelty: Floats
+    """(n,) how far from all that its fold's router has seen, 0..1"""
+    folds: Folds
+    curve: RouterCurve
+    """by ``tradeoff_usd_per_point``; without points where there are no costs"""
+    thresholds: RouterCurve
+    """by ``min_quality``, 0.5 to 1"""
+    rivals: tuple[Rival, ...]
+    """the single models, random mix, zero router, nearest neighbours, lookup table (where there is
+    a column to look up), oracle (not of a log with one outcome per request)"""
+    pair: PairScores | None
+    """where there are two models"""
+    aiq: AiqScores | None
+    """where there are costs"""
+    calibration: tuple[Calibration, ...]
+    """of each model, out of fold"""
+    slices: RouterSlices | None
+    learning: LearningCurve | None
+    importance: tuple[Importance, ...]
+    leaks: tuple[str, ...]
+    floor: Floor | None
+    """what quality can be promised; these five are left out without ``details``"""
+    warnings: tuple[str, ...]
+    """with the leaks"""
+    verdict: str
+    assumptions: tuple[str, ...]
+    seconds: float
+    """of the training and its evaluation"""
+    estimated: bool = field(default=False)
+    """one outcome per request was logged: figures are doubly robust estimates"""
+
+    @property
+    def n(self) -> int:
+        """Requests that were learned from."""
+        return len(self.rows)
+
+    @property
+    def n_judged(self) -> int:
+        """Requests behind the figures."""
+        return int(self.judged.sum())
+
+    @property
+    def simulated(self) -> bool:
+        """The data was made up by a simulation."""
+        return self.dataset.simulated
+
+    @property
+    def dataset_digest(self) -> str:
+        """SHA-256 of the dataset."""
+        return self.dataset.digest
+
+    def rival(self, kind: str) -> Rival | None:
+        """The rival of a kind (of single models the best), if there is one."""
+        found = [one for one in self.rivals if one.kind == kind]
+        return max(found, key=lambda one: one.point.quality.value) if found else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; an undefined number is None."""
+        raise NotImplementedError
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per point of the curve (of the thresholds without costs)."""
+        raise NotImplementedError
+
+    def figure(self) -> go.Figure:
+        """Draw the curve among its rivals."""
+        from toolkit.figures.router_curve import router_figure
+
+        return router_figure(self)
+
+    def _repr_html_(self) -> str:
+        raise NotImplementedError
+
+    def save(self, name: str, promote: bool | None = None) -> RouterEntry:
+        """Keep the router in the registry, with a card that tells all this."""
+        raise NotImplementedError
+
+    def policy(
+        self,
+        name: str,
+        *,
+        min_quality: float | None = None,
+        max_cost_usd: float | None = None,
+        tradeoff_usd_per_point: float | None = None,
+        fallbacks: int = 2,
+        abstain_above: float = 0.99,
+    ) -> Policy:
+        """A policy that routes by the saved router ``name``; exactly one of the three rules."""
+        raise NotImplementedError
