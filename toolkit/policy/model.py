@@ -29,6 +29,7 @@ from toolkit.policy.guards import (
     Shedding,
     labelled,
 )
+from toolkit.policy.router_rule import RouterRule
 from toolkit.policy.steps import Step
 from toolkit.policy.written import (
     Amount,
@@ -134,7 +135,7 @@ class Share(Written):
 
 
 class Route(Written):
-    """A rule and where it leads: to one chain, or to several by weight."""
+    """A rule and where it leads: to one chain, to several by weight, or where a router says."""
 
     name: Name
     when: Condition
@@ -142,10 +143,17 @@ class Route(Written):
     split: Annotated[tuple[Share, ...], Field(min_length=1)] | None = None
     sticky_by: Name | None = None
     """Request column whose equal values always take the same branch of the split."""
+    router: RouterRule | None = None
+    """Puts the model steps of ``use`` in order for each request; without it, all the models."""
 
     @property
     def shares(self) -> tuple[tuple[str, float], ...]:
-        """Each (chain, share of this route's requests); the shares sum to 1."""
+        """Each (chain, share of this route's requests); the shares sum to 1.
+
+        None for a router, whose chains are those of `policy.orders.with_orders`.
+        """
+        if self.router is not None:
+            return ()
         if self.split is None:
             return ((cast("str", self.use), 1.0),)
         total = sum(share.weight for share in self.split)

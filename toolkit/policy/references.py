@@ -54,13 +54,21 @@ def _routes(data: dict[str, Any]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for i, route in _items(data.get("routes")):
         use, split, name = route.get("use"), route.get("split"), route.get("name")
+        router = route.get("router")
+        if router is not None and split is not None:
+            yield Problem(
+                "a route leads to one place", f"routes.{i}", "router and split", "one of them"
+            )
         if use is not None and split is not None:
             yield Problem(
                 "a route leads to one place", f"routes.{i}", "use and split", "one of them"
             )
-        if use is None and split is None:
+        if use is None and split is None and router is None:
             yield Problem(
-                "a route must lead somewhere", f"routes.{i}", "neither use nor split", "one of them"
+                "a route must lead somewhere",
+                f"routes.{i}",
+                "no use, no split, no router",
+                "one of them",
             )
         if route.get("sticky_by") is not None and split is None:
             yield Problem(
