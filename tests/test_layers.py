@@ -2,7 +2,7 @@
 
 Imports point upwards only, so that what decides never depends on what shows::
 
-    schema, errors, threads ← embeddings, policy, logs ← learn, scenarios, cache ← engine
+    schema, errors, threads, kernels ← embeddings, policy, logs ← learn, scenarios, cache ← engine
                             ← evaluate, gateways ← figures ← ui ← pages, app, notebooks, cli
 
 A module imports its own package and the layers below; neighbours on one layer do not know each
@@ -26,7 +26,7 @@ import toolkit
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    {"schema", "errors", "threads"},
+    {"schema", "errors", "threads", "kernels"},
     {"policy", "logs", "embeddings"},
     {"learn", "scenarios", "cache"},
     {"engine"},
