@@ -143,19 +143,59 @@ def apgr_interval(
     if n < 2 or not gain.sum() > 0:
         return UNDEFINED
     value = pair_curve(s, w, w + gain).apgr
-    boot = boot or bootstrap(len(known), resamples, seed)
+    drawn = pair_draws(score, weak, strong, boot or bootstrap(len(known), resamples, seed))
+    low, high = apgr_ends(drawn.apgr)
+    return Estimate(value, low, high, n, n / len(known))
+
+
+@dataclass(frozen=True, eq=False)
+class PairDraws:
+    """The curve in every resample of a bootstrap, with nearby scores in steps of ``BINS``."""
+
+    share: Floats
+    """(r, b) of strong calls, rising from 0 to 1"""
+    pgr: Floats
+    """(r, b); NaN where a resample has no gap to recover"""
+    moved: float
+    """what the steps take from APGR; they do so in every draw alike"""
+
+    @property
+    def apgr(self) -> Floats:
+        """APGR of each, (r,)."""
+        return np.asarray(np.trapezoid(self.pgr, self.share, axis=1)) + self.moved
+
+    def cpt(self, target: float) -> Floats:
+        """(r,) share of strong calls at which each curve first reaches ``target``."""
+        reached = self.pgr >= target
+        at = reached.argmax(axis=1)[:, None]
+        before = np.maximum(at - 1, 0)
+        (p, q), (low, base) = (
+            [np.take_along_axis(axis, i, axis=1)[:, 0] for axis in (self.share, self.pgr)]
+            for i in (at, before)
+        )
+        rise = q - base
+        part = np.divide(target - base, rise, out=np.ones(len(p)), where=rise > 0)
+        return np.where(reached.any(axis=1), low + part * (p - low), np.nan)
+
+
+def pair_draws(score: ArrayLike, weak: ArrayLike, strong: ArrayLike, boot: Bootstrap) -> PairDraws:
+    """Draw the exact curve of :func:`pair_curve` again and again; the arguments are (n,).
+
+    Draws of two scores that come from one ``boot`` may be subtracted: their difference is paired.
+    """
+    known = _are_known(_columns(score, weak, strong))
+    s, w, gain = _known(score, weak, strong)
     binned = _bins(s)
-    shape = (boot.weights.shape[1], int(binned.max()) + 1)
+    shape = (boot.weights.shape[1], int(binned.max(initial=0)) + 1)
     cell = boot.unit[known] * shape[1] + binned
-    sums = [
+    requests, gained = (
         np.bincount(cell, weights, minlength=shape[0] * shape[1]).reshape(shape)
         for weights in (None, gain)
-    ]
-    draws = _apgr(*(boot.weights @ part.astype(np.float32) for part in sums))
-    low, high = apgr_ends(draws)
-    # What binning moves, it moves in every draw alike.
-    moved = value - float(_apgr(*(part.sum(axis=0, keepdims=True) for part in sums))[0])
-    return Estimate(value, float(low + moved), float(high + moved), n, n / len(known))
+    )
+    steps = _curves(requests.sum(axis=0)[None], gained.sum(axis=0)[None])
+    share, pgr = _curves(*(boot.weights @ part.astype(np.float32) for part in (requests, gained)))
+    exact = pair_curve(s, w, w + gain).apgr
+    return PairDraws(share, pgr, exact - float(np.trapezoid(steps[1][0], steps[0][0])))
 
 
 def apgr_ends(draws: Floats) -> tuple[float, float]:
@@ -177,16 +217,18 @@ def _bins(score: Floats) -> NDArray[np.intp]:
     return np.asarray(np.unique(rank * BINS // len(score), return_inverse=True)[1])
 
 
-def _apgr(requests: NDArray[Any], gain: NDArray[Any]) -> Floats:
-    """APGR of each draw, (r,), from what each bin holds of both, (r, bins)."""
+def _curves(requests: NDArray[Any], gain: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Share of strong calls and PGR of each draw, (r, bins + 1), from what each bin holds."""
     share, gained = (
         np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
         for part in (requests, gain)
     )
-    total = share[:, -1] * gained[:, -1]
-    area = np.asarray(np.trapezoid(gained, share, axis=1))
-    result: Floats = np.divide(area, total, out=np.full(len(area), np.nan), where=total > 0)
-    return result
+    drawn, gap = share[:, -1:], gained[:, -1:]
+    nothing = np.full(share.shape, np.nan)
+    return (
+        np.divide(share, drawn, out=nothing.copy(), where=drawn > 0),
+        np.divide(gained, gap, out=nothing, where=(gap > 0) & (drawn > 0)),
+    )
 
 
 def _are_known(columns: Floats) -> NDArray[np.bool_]:

@@ -12,9 +12,21 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from toolkit.errors import DataError
+from toolkit.evaluate.clusters import clusters
+from toolkit.evaluate.format import count, counted, percent
+from toolkit.evaluate.routers.duplicates import near_duplicates
+from toolkit.logs.dataset import Dataset
+from toolkit.scenarios.arrivals import traffic
+from toolkit.schema import PROMPT, TIMESTAMP
+
 Split: TypeAlias = Literal["grouped", "time", "random"]
+LOPSIDED = 0.3
+"""A group of more than this share of the requests is told of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,3 +67,144 @@ class Folds:
             "largest_group": self.largest_group,
             "note": self.note,
         }
+
+
+def make_folds(
+    dataset: Dataset,
+    rows: NDArray[np.intp],
+    split: Split = "grouped",
+    folds: int = 5,
+    seed: int = 0,
+) -> Folds:
+    """Put the rows of a dataset (n,) into so many folds.
+
+    Raises:
+        DataError: There are too few requests or groups, or no times to split by.
+    """
+    if split == "time":
+        return _by_time(dataset, rows, folds)
+    if split == "random":
+        _enough(len(rows), "requests", folds, dataset)
+        return _random(len(rows), folds, seed)
+    return _grouped(dataset, rows, folds, seed)
+
+
+def has_times(dataset: Dataset) -> bool:
+    """Whether at least two moments are known."""
+    if TIMESTAMP not in dataset.requests.column_names:
+        return False
+    return bool(pc.count_distinct(dataset.requests[TIMESTAMP], mode="only_valid").as_py() > 1)
+
+
+def _random(n: int, folds: int, seed: int) -> Folds:
+    from sklearn.model_selection import KFold  # type: ignore[import-untyped]
+
+    code = np.empty(n, np.intp)
+    for fold, (_, judged) in enumerate(
+        KFold(folds, shuffle=True, random_state=seed).split(np.empty((n, 1)))
+    ):
+        code[judged] = fold
+    note = (
+        f"{folds} folds request by request (scikit-learn's KFold, shuffled, seed {seed}): what is "
+        "nearly the same may stand on both sides."
+    )
+    return Folds("random", code, n, 1, note)
+
+
+def _by_time(dataset: Dataset, rows: NDArray[np.intp], folds: int) -> Folds:
+    if not has_times(dataset):
+        raise DataError(
+            f"split: dataset {dataset.name!r} has no times to split by; got 'time'; allowed: "
+            "'grouped', 'random'"
+        )
+    when = traffic(None, dataset).arrival_s[rows]
+    _enough(len(np.unique(when)), "moments", folds, dataset)
+    # Requests of one moment are in one block.
+    block = np.searchsorted(np.sort(when), when) * folds // len(rows)
+    code = np.unique(block, return_inverse=True)[1] - 1
+    note = (
+        f"{folds} blocks of time; each is judged by a router of all blocks before it, the first "
+        "only teaches."
+    )
+    return Folds("time", np.asarray(code), len(rows), 1, note)
+
+
+def _grouped(dataset: Dataset, rows: NDArray[np.intp], folds: int, seed: int) -> Folds:
+    group = np.arange(len(rows))
+    together: list[str] = []
+    found = clusters(dataset)
+    if found is not None:
+        group = np.unique(found.code[rows], return_inverse=True)[1]
+        together.append(f"those of one {found.column}")
+    if PROMPT in dataset.requests.column_names:
+        texts = pc.cast(dataset.requests[PROMPT].take(pa.array(rows)), pa.string()).to_pylist()
+        alike = near_duplicates(texts)
+        if int(alike.max(initial=-1)) + 1 < len(rows):
+            together.append("prompts that say nearly the same")
+            group = joined(group, alike)
+    size = np.bincount(group)
+    _enough(len(size), "groups of requests that belong together", folds, dataset)
+    code = _balanced(size, folds, seed)[group]
+    largest = int(size.max())
+    note = f"{folds} folds, shuffled with seed {seed}"
+    if together:
+        note += (
+            f"; {' and '.join(together)} stay in one fold ({counted(len(size), 'group')}, the "
+            f"largest of {count(largest)})"
+        )
+    if largest > LOPSIDED * len(rows):
+        note += (
+            f"; one group holds {percent(largest / len(rows))} of the requests, so that the folds "
+            "are lopsided"
+        )
+    return Folds("grouped", code, len(size), largest, note + ".")
+
+
+def joined(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Groups (n,) of what is together in ``a`` or in ``b`` (n,), or connected by such."""
+    from scipy.sparse import coo_array  # type: ignore[import-untyped]
+    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+
+    k = int(a.max()) + 1
+    size = k + int(b.max()) + 1
+    links = coo_array((np.ones(len(a), np.bool_), (a, b + k)), shape=(size, size))
+    of_a = np.asarray(connected_components(links, directed=False)[1])[a]
+    return np.asarray(np.unique(of_a, return_inverse=True)[1])
+
+
+def _balanced(size: NDArray[np.intp], folds: int, seed: int) -> NDArray[np.intp]:
+    """The fold of each group (g,): drawn, the large ones first, each into the emptiest fold."""
+    order = np.random.default_rng([seed, len(size)]).permutation(len(size))
+    order = order[np.argsort(-size[order], kind="stable")]
+    code = np.empty(len(size), np.intp)
+    single = int(np.searchsorted(-size[order], -1))  # from here on each is a request alone
+    held = np.zeros(folds, np.int64)
+    for group in order[:single]:
+        code[group] = held.argmin()
+        held[code[group]] += size[group]
+    rest = order[single:]
+    room = _room(held, len(rest))
+    code[rest] = np.repeat(np.arange(folds), room)
+    return code
+
+
+def _room(held: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """How many of ``n`` go to each fold, so that all are as even as they can be."""
+    room = np.zeros(len(held), np.int64)
+    order = np.argsort(held, kind="stable")
+    for lowest in range(len(held), 0, -1):
+        mine = order[:lowest]
+        level = int(held[mine].sum()) + n
+        if level >= lowest * int(held[mine].max()):
+            room[mine] = level // lowest - held[mine]
+            room[mine[: level % lowest]] += 1
+            break
+    return room
+
+
+def _enough(n: int, what: str, folds: int, dataset: Dataset) -> None:
+    if n < 2 * folds:
+        raise DataError(
+            f"train: dataset {dataset.name!r} has too few to split into {folds} folds; got {n} "
+            f"{what}; allowed: {2 * folds} or more"
+        )
