@@ -10,12 +10,13 @@ _SMALL = 20_000
 """Fewer rows than this are not worth a second thread."""
 
 
-def in_threads(work: Callable[[int, int], None], n: int) -> None:
+def in_threads(work: Callable[[int, int], None], n: int, small: int = _SMALL) -> None:
     """Call ``work(first, end)`` for slices that make up the rows 0 to n, on all processors.
 
+    Below ``small`` rows this thread does all: rows that cost much are worth a second one sooner.
     Threads of our own and not Numba's, whose pool may not be entered by two sessions at once.
     """
-    workers = 1 if n < _SMALL else (os.cpu_count() or 1)
+    workers = 1 if n < small else (os.cpu_count() or 1)
     if workers == 1:
         work(0, n)
         return
