@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from toolkit.evaluate import as_json
-from toolkit.evaluate.intervals import UNDEFINED, Estimate
+from toolkit.evaluate.curves.hull import hull, hull_value
+from toolkit.evaluate.intervals import UNDEFINED, Estimate, Floats
+from toolkit.evaluate.routers.hulls import Budgets, Drawn
+from toolkit.evaluate.routers.measured import Chosen, Measured
+from toolkit.learn.choose import first
+from toolkit.policy.router_rule import RouterRule
 
 Knob: TypeAlias = Literal["tradeoff_usd_per_point", "min_quality"]
+PER_DECADE = 8
+"""Settings of the trade-off in a factor of ten."""
+DECADES = (-5, 1)
+"""Of what separates the cheapest from the dearest model."""
+THRESHOLDS = (*(round(0.5 + i / 100, 2) for i in range(50)), 0.995, 1.0)
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,8 @@ class CurvePoint:
     shares: tuple[float, ...]
     """(m,) of the requests that each model gets"""
     zero_router: float
-    """quality of the single models mixed at random at the same cost; NaN left of the cheapest"""
+    """quality of the single models mixed at random at the same cost (the cheapest,
+    where that costs more)"""
     gain: Estimate
     """quality above it, paired"""
 
@@ -35,6 +49,30 @@ class RouterCurve:
     knob: Knob
     models: tuple[str, ...]
     points: tuple[CurvePoint, ...]
+
+    @property
+    def hull(self) -> tuple[CurvePoint, ...]:
+        """The points on the upper hull, by rising cost: no mix of others beats them."""
+        return tuple(self.points[i] for i in hull(*self._axes))
+
+    def quality_at(self, cost_usd_per_1k: float) -> float:
+        """Quality to be had for this much, mixing two settings; NaN where all cost more."""
+        return float(hull_value(cost_usd_per_1k, *self._axes))
+
+    def cost_for(self, quality: float) -> float:
+        """USD per 1,000 requests for which it is to be had, mixing two settings; NaN where none."""
+        cost, reached = self._axes
+        at = hull(cost, reached)
+        if not at.size or quality > reached[at[-1]]:
+            return float("nan")
+        return float(np.interp(quality, reached[at], cost[at]))
+
+    @property
+    def _axes(self) -> tuple[Floats, Floats]:
+        return (
+            np.array([p.cost_usd_per_1k.value for p in self.points]),
+            np.array([p.quality.value for p in self.points]),
+        )
 
     def to_dict(self) -> list[dict[str, Any]]:
         """JSON values: a row per point."""
@@ -61,8 +99,87 @@ class AiqScores:
     zero_router: Estimate
     """of the single models, mixed at random"""
     oracle: Estimate
+    """undefined for a log with one outcome per request"""
     gain: Estimate
     """of the router over the zero router, paired"""
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        named = {
+            "aiq": self.value,
+            "aiq_zero_router": self.zero_router,
+            "aiq_oracle": self.oracle,
+            "aiq_gain": self.gain,
+        }
+        span = {
+            "aiq_low_cost_usd_per_1k": self.low_cost,
+            "aiq_high_cost_usd_per_1k": self.high_cost,
+        }
+        return as_json.estimates(named) | span
 
-NO_AIQ = AiqScores(float("nan"), float("nan"), UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED)
+
+def settings(costs: Floats) -> tuple[float, ...]:
+    """Values of ``tradeoff_usd_per_point`` to try, from the costs of single models per 1k (m,).
+
+    0 first, then even ratios, with two digits, so that somebody can type them.
+    """
+    known = costs[np.isfinite(costs)]
+    span = float(known.max() - known.min()) if len(known) else 0.0
+    if not span > 0:
+        return (0.0, 1.0)
+    low, high = DECADES
+    steps = span * 10.0 ** np.linspace(low, high, (high - low) * PER_DECADE + 1)
+    return (0.0, *dict.fromkeys(float(f"{step:.1e}") for step in steps))
+
+
+def choices(
+    predicted: Floats, predicted_cost: Floats | None, knob: Knob, values: Sequence[float]
+) -> list[Chosen]:
+    """The model (k,) that each value of a knob asks first, as a policy with that router does.
+
+    ``predicted`` and ``predicted_cost`` are (k, m).
+    """
+    rule = RouterRule(name="trained", min_quality=1.0)
+    keys = {"min_quality": None, "tradeoff_usd_per_point": None}
+    return [
+        first(predicted, predicted_cost, rule.model_copy(update=keys | {knob: value}))
+        for value in values
+    ]
+
+
+def curve_of(
+    knob: Knob,
+    models: tuple[str, ...],
+    values: Sequence[float],
+    chosen: Sequence[Chosen],
+    measured: Measured,
+    budgets: Budgets | None,
+) -> RouterCurve:
+    """Put a curve together, each point beside the zero router at its cost."""
+    m, k = len(models), len(measured)
+    zero, gain = np.full(k, np.nan), [UNDEFINED] * k
+    if budgets is not None and k:
+        # What costs less than any model alone is held against the cheapest of them.
+        least = budgets.singles.drawn_cost[:, :1]
+        at, drawn_at = (
+            np.maximum(measured.costs, budgets.low),
+            np.maximum(measured.drawn_cost, least),
+        )
+        mixed = budgets.height(budgets.singles, at, drawn_at)
+        zero = mixed.value
+        gain = Drawn(measured.qualities, measured.drawn_quality, budgets.n).minus(mixed)
+    return RouterCurve(
+        knob,
+        models,
+        tuple(
+            CurvePoint(
+                value=float(value),
+                cost_usd_per_1k=measured.cost[i],
+                quality=measured.quality[i],
+                shares=tuple((np.bincount(chosen[i], minlength=m) / len(chosen[i])).tolist()),
+                zero_router=float(zero[i]),
+                gain=gain[i],
+            )
+            for i, value in enumerate(values)
+        ),
+    )

@@ -1,14 +1,28 @@
-"""What a router has to beat: each single model, chance, and simpler ways to learn."""
+"""What a router has to beat: each single model, chance, and simpler ways to learn.
+
+The zero router is the single models mixed at random, in whatever shares are best for a budget: the
+hull above them, with two models the line between them. The random mix asks all alike.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from toolkit.evaluate import as_json
-from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.baselines import ORACLE, RANDOM
+from toolkit.evaluate.curves.hull import hull
+from toolkit.evaluate.format import usd
+from toolkit.evaluate.intervals import UNDEFINED, Estimate, Floats
+from toolkit.evaluate.routers.hulls import Budgets, Drawn
+from toolkit.evaluate.routers.measured import Measured, Sample
+from toolkit.evaluate.routers.pairs import Pair
 
 Kind: TypeAlias = Literal["single", "random", "zero", "neighbours", "lookup", "oracle"]
+ZERO, NEIGHBOURS = "zero router", "nearest neighbours"
 
 
 @dataclass(frozen=True)
@@ -27,14 +41,15 @@ class Rival:
     name: str
     kind: Kind
     points: tuple[RivalPoint, ...]
-    """one of a single model and of the oracle"""
+    """one of a single model, of the random mix and of the oracle"""
     aiq: Estimate
-    """of its hull over the range of the router's; undefined without costs, and of one point"""
+    """of its hull over the budgets; undefined without costs, and of one point"""
     aiq_gain: Estimate
     """the router's minus its, paired"""
     at_usd_per_1k: float
-    """the cost at which ``difference`` is told: that of the rival, if it has but one; NaN without
-    costs, where the best setting of each is compared"""
+    """the cost at which ``difference`` is told: that of the rival, if it has but one, else halfway
+    between the cheapest and the dearest model, by ratio; NaN without costs, where both go for the
+    highest quality"""
     difference: Estimate
     """quality of the router minus that of the rival at that cost, paired"""
     apgr: Estimate
@@ -75,3 +90,108 @@ class Rival:
                 for p in self.points
             ],
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """The router, and what others are held against it with."""
+
+    sample: Sample
+    budgets: Budgets | None
+    router: Measured
+    """its settings by the trade-off; without costs, its choice of the highest quality alone"""
+    pair: Pair | None
+
+    def rival(
+        self,
+        name: str,
+        kind: Kind,
+        labels: Sequence[str],
+        measured: Measured,
+        score: Floats | None = None,
+        column: str | None = None,
+    ) -> Rival:
+        """Hold one against the router; ``score`` (k,) is by how much it wants the strong model."""
+        aiq = aiq_gain = UNDEFINED
+        at = np.nan
+        if self.budgets is None:
+            best = Drawn(measured.qualities, measured.drawn_quality, len(self.sample.request))
+            mine = Drawn(self.router.qualities, self.router.drawn_quality, best.n)
+            difference = mine.minus(best)[0] if len(measured) == 1 else UNDEFINED
+        else:
+            several = len(measured) > 1
+            at = self.budgets.middle if several else float(measured.costs[0])
+            if several:
+                area, own = self.budgets.area(measured), self.budgets.area(self.router)
+                aiq, aiq_gain = area.estimates()[0], own.minus(area)[0]
+            difference = self._at(at, measured)
+        apgr, apgr_gain = self.pair.against(score) if self.pair else (UNDEFINED, UNDEFINED)
+        points = [
+            RivalPoint(labels[i], measured.cost[i], measured.quality[i]) for i in _by_cost(measured)
+        ]
+        return Rival(
+            name, kind, tuple(points), aiq, aiq_gain, at, difference, apgr, apgr_gain, column
+        )
+
+    def _at(self, at: float, measured: Measured) -> Estimate:
+        """The difference in quality at a cost: of one point at its own, in every draw."""
+        assert self.budgets is not None
+        if np.isnan(at):
+            return UNDEFINED
+        if len(measured) == 1:
+            drawn_at = measured.drawn_cost
+            theirs = Drawn(measured.qualities, measured.drawn_quality, self.budgets.n)
+        else:
+            low, high = (
+                self.budgets.singles.drawn_cost[:, [0]],
+                self.budgets.singles.drawn_cost[:, [-1]],
+            )
+            drawn_at = np.sqrt(low * high) if self.budgets.low > 0 else (low + high) / 2
+            theirs = self.budgets.height(measured, np.array([at]), drawn_at)
+        # Whoever spends less than the cheapest model is held against that.
+        floor = self.budgets.singles.drawn_cost[:, [0]]
+        where = np.array([max(at, self.budgets.low)])
+        mine = self.budgets.height(self.router, where, np.maximum(drawn_at, floor))
+        return mine.minus(theirs)[0]
+
+
+def _by_cost(measured: Measured) -> list[int]:
+    """Indices by rising cost, each different point once."""
+    order = np.lexsort((measured.qualities, measured.costs))
+    seen: set[tuple[float, float]] = set()
+    kept = []
+    for i in (int(j) for j in order):
+        key = (measured.cost[i].value, measured.quality[i].value)
+        if key not in seen:
+            seen.add(key)
+            kept.append(i)
+    return kept
+
+
+def plain_rivals(contest: Contest, models: Sequence[str], singles: Measured) -> list[Rival]:
+    """Each single model, the random mix and the zero router."""
+    sample = contest.sample
+    found = [
+        contest.rival(name, "single", [name], singles.take([j])) for j, name in enumerate(models)
+    ]
+    mix = sample.columns([sample.quality.mean(axis=1)], [sample.cost_usd.mean(axis=1)])
+    chance = np.zeros(len(sample.request))
+    found.append(contest.rival(RANDOM, "random", ["all alike"], mix, chance))
+    if contest.budgets is not None:
+        corners = hull(singles.costs, singles.qualities)
+        labels = [models[i] for i in corners]
+        zero = singles.take(corners)
+        if len(corners) == 1:  # the cheapest is the best: a line of one point, twice
+            labels, zero = labels * 2, zero + zero
+        found.append(contest.rival(ZERO, "zero", labels, zero, chance))
+    return found
+
+
+def foresight(contest: Contest, best: Measured, score: Floats | None) -> Rival:
+    """The oracle: the best answer of each request, from the cheapest model that gives it."""
+    return contest.rival(ORACLE, "oracle", ["perfect foresight"], best, score)
+
+
+def labels_of(values: Sequence[float]) -> list[str]:
+    """What the settings of a curve are called."""
+    return [f"{usd(value)} a point" for value in values]

@@ -103,10 +103,10 @@ def areas(policies: Set, singles: Set, oracle: Set, n: int) -> Areas:
         draws.append(aiq_of_draws(one.drawn_cost, one.drawn_quality, lows, highs))
     part, parts = 1 - low / high if high > 0 else np.nan, 1 - lows / highs
     tried, mixed, ideal = (
-        Area(_estimate(v, d, n), _estimate(v * part, d * parts, n))
+        Area(estimate_of_draws(v, d, n), estimate_of_draws(v * part, d * parts, n))
         for v, d in zip(values, draws, strict=True)
     )
-    gain = _estimate(values[0] - values[1], draws[0] - draws[1], n)
+    gain = estimate_of_draws(values[0] - values[1], draws[0] - draws[1], n)
     return Areas(float(low), float(high), tried, mixed, ideal, gain)
 
 
@@ -116,7 +116,8 @@ def _least(cost: Floats) -> Floats:
     return np.asarray(least, np.float64)
 
 
-def _estimate(value: float, draws: Floats, n: int) -> Estimate:
+def estimate_of_draws(value: float, draws: Floats, n: int) -> Estimate:
+    """What is the best of many points, with the interval by its draws (r,), see above."""
     known = draws[~np.isnan(draws)]
     if np.isnan(value) or not len(known):
         return Estimate(float(value), n=n)
