@@ -1,4 +1,4 @@
-"""Which route and chain each request takes: rules as column masks, splits by stable keys.
+"""Which route and chain each request takes: rules as column masks, splits by stable keys, routers.
 
 The same function serves live, where one request is a table of one row.
 """
@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from toolkit.engine.compiled import in_threads
 from toolkit.engine.keys import Purpose, text_keys, uniforms
 from toolkit.errors import DetourError, PolicyError, Problem, did_you_mean
+from toolkit.learn.routing import Routers, chosen, load_routers
 from toolkit.policy.conditions import route_tests
 from toolkit.policy.model import Policy, Route
+from toolkit.policy.orders import orders_of
 from toolkit.policy.plan import chain_names
 from toolkit.schema import REQUEST_ID
+from toolkit.threads import in_threads
 
 MAX_SEED = 2**63 - 1
 
@@ -28,7 +30,7 @@ class Decisions(NamedTuple):
     route: NDArray[np.int16]
     """index into ``policy.routes``, -1 where no rule matched"""
     chain: NDArray[np.int16]
-    """index into ``chain_names(policy)``"""
+    """index into ``chain_names(with_orders(policy))``; the first are those of ``policy``"""
     propensity: NDArray[np.float64]
     """probability of that chain under the rule that matched"""
 
@@ -39,18 +41,24 @@ def check_seed(seed: int) -> None:
         raise DetourError(f"seed: out of range; got {seed}; allowed: 0 to {MAX_SEED}")
 
 
-def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
+def decide(
+    policy: Policy, requests: pa.Table, seed: int = 0, routers: Routers | None = None
+) -> Decisions:
     """Route every request; the first rule that matches wins.
 
     A split is drawn once per value of its ``sticky_by`` column, whatever the seed, so that a user
-    stays on one side; without that column, or where it is empty, once per request and seed.
+    stays on one side; without that column, or where it is empty, once per request and seed. A
+    router draws nothing. ``routers`` are those that the policy names; None: from the registry.
     """
     check_seed(seed)
+    if routers is None:
+        routers = load_routers(policy)
     n = requests.num_rows
     made = Decisions(np.empty(n, np.int16), np.empty(n, np.int16), np.ones(n))
     tests = route_tests(policy, requests)
     index = {name: i for i, name in enumerate(chain_names(policy))}
-    chains = [index[rule.shares[0][0]] for rule in policy.routes]
+    # What a split draws and a router chooses is written over this.
+    chains = [index[rule.shares[0][0]] if rule.shares else 0 for rule in policy.routes]
     chain_of = np.array([*chains, index[policy.default]], np.int16)
     route_of = np.array([*range(len(tests)), -1], np.int16)
 
@@ -63,6 +71,10 @@ def decide(policy: Policy, requests: pa.Table, seed: int = 0) -> Decisions:
         _split(policy, requests.slice(first, end - first), seed, here)
 
     in_threads(work, n)
+    for i in orders_of(policy):
+        rows = np.flatnonzero(made.route == i)
+        if len(rows):
+            made.chain[rows] = chosen(policy, requests, i, rows, routers).chain
     return made
 
 

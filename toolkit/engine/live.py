@@ -34,9 +34,13 @@ from toolkit.engine.machine import (
 from toolkit.engine.provider import complete
 from toolkit.engine.trace import Trace
 from toolkit.errors import ProviderError
+from toolkit.learn.forecasts import forecast
+from toolkit.learn.routing import load_routers
 from toolkit.logs.collect.answers import Message
 from toolkit.policy.model import Model, Policy
+from toolkit.policy.orders import with_orders
 from toolkit.policy.plan import NO_LIMIT, Plan, compile_plan
+from toolkit.schema import PROMPT, REQUEST_ID
 
 Provider = Callable[[str, Model, float], Reply]
 """Called with a model's name in the policy, its settings, and the timeout in seconds."""
@@ -94,7 +98,11 @@ class Service:
         self.clock = clock
         self.sleep = sleep
         self.cache = AnswerCache(policy.cache) if policy.cache else None
-        self.plan = compile_plan(policy, None)
+        self.ordered = with_orders(policy)
+        """with a chain for each order that its routers may choose"""
+        self.routers = load_routers(policy)
+        """as they are when the service begins"""
+        self.plan = compile_plan(self.ordered, None)
         self.model_keys = text_keys(pa.array([policy.log_name(name) for name in policy.models]))
         self._lock = threading.Lock()
         self._now = -math.inf
@@ -106,8 +114,8 @@ class Service:
     def serve(self, request: Mapping[str, Any], call: Provider) -> Served:
         """Run one request through the policy.
 
-        ``request`` holds ``request_id`` and whatever columns the rules, the capabilities, the
-        shedding and the cache ask for; a column that is absent counts as missing.
+        ``request`` holds ``request_id`` and whatever columns the rules, the routers, the
+        capabilities, the shedding and the cache ask for; a column that is absent counts as missing.
         """
         from toolkit.engine.serving import Serving
 
@@ -141,6 +149,8 @@ class Service:
         known = Request(0, 0.0, NO_LIMIT)
         state, _ = _turn(self.plan, scratch, known, arrive(0), happened(ARRIVED, 0.0))
         abandon(self.plan, scratch, state, 0.0, 0.0)
+        for router in self.routers.values():
+            forecast(router, pa.table({REQUEST_ID: [""], PROMPT: [""]}))
 
 
 def _turn(

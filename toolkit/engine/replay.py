@@ -9,7 +9,7 @@ by itself; else everything is played in event order. Both turn the same state ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,9 @@ from toolkit.engine.faults import needs_order, world
 from toolkit.engine.fold import fold
 from toolkit.engine.observed import observe
 from toolkit.engine.tables import NOWHERE, Recording, Totals, recording, totals
+from toolkit.learn.routing import Routers, load_routers
 from toolkit.policy.model import Policy
+from toolkit.policy.orders import with_orders
 from toolkit.policy.plan import Plan, compile_plan
 from toolkit.scenarios.aim import aim
 from toolkit.scenarios.arrivals import Traffic, traffic
@@ -61,6 +63,7 @@ class Replay:
     route: NDArray[np.int16]
     """index into ``route_names``; -1 (the last one) where no rule matched"""
     chain: NDArray[np.int16]
+    """index into the chains of ``ordered``"""
     propensity: NDArray[np.float64]
     """probability of the chain under the rule that matched"""
     status: NDArray[np.int8]
@@ -85,11 +88,18 @@ class Replay:
     """answered from the cache"""
     skips: NDArray[np.int16]
     """model steps that were not tried"""
+    routers: Routers = field(default_factory=dict)
+    """those that decided, as they were then"""
 
     @property
     def arrival_s(self) -> NDArray[np.float64]:
         """When each request arrived, (n,) seconds since the start."""
         return self.arrivals.arrival_s
+
+    @property
+    def ordered(self) -> Policy:
+        """The policy with a chain for each order that its routers may choose: what was played."""
+        return with_orders(self.policy)
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -146,7 +156,7 @@ class Replay:
             {
                 REQUEST_ID: self.dataset.requests.column(REQUEST_ID),
                 "route": pa.array(np.array(self.route_names, object)[self.route]),
-                "chain": pa.array(np.array(tuple(self.policy.chains), object)[self.chain]),
+                "chain": pa.array(np.array(tuple(self.ordered.chains), object)[self.chain]),
                 "propensity": self.propensity,
                 "status": pa.array(statuses[self.status]),
                 "model": pa.array(np.array((*self.model_names, None), object)[self.model]),
@@ -194,13 +204,15 @@ def replay_traffic(
 ) -> Replay:
     """Play a policy against requests that arrive at given times, under given faults."""
     dataset = arrivals.dataset
-    plan = compile_plan(policy, dataset.models)
-    decisions = decide(policy, dataset.requests, seed)
+    plan = compile_plan(with_orders(policy), dataset.models)
+    routers = load_routers(policy)
+    decisions = decide(policy, dataset.requests, seed, routers)
     done = totals(dataset.n_requests)
     blank = Replay(
         policy, dataset, seed, plan, scenario, faults,
         plan.stateful or (len(faults.kind) > 0 and needs_order(faults)),
         arrivals, _UNCHANGED, **decisions._asdict(), **done._asdict(),
+        routers=routers,
     )  # fmt: skip
     changes = _play(blank, done, NOWHERE)
     if not dataset.graded:

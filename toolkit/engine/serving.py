@@ -43,8 +43,9 @@ from toolkit.engine.machine import (
     arrive,
     happened,
 )
-from toolkit.engine.trace import Attempt, Skip, Trace
+from toolkit.engine.trace import Attempt, Skip, Trace, why
 from toolkit.errors import DataError
+from toolkit.learn.routing import Routers, columns_read
 from toolkit.policy.conditions import Condition
 from toolkit.policy.model import Policy
 from toolkit.policy.plan import ASK
@@ -75,8 +76,8 @@ class Serving:
         if self.request.get(REQUEST_ID) is None:
             got = ", ".join(map(str, self.request)) or "nothing"
             raise DataError(f"the request has no {REQUEST_ID}; got {got}; allowed: any text")
-        table = asked_columns(service.policy, self.request)
-        decision = decide(service.policy, table, service.seed)
+        self.table = table = asked_columns(service.policy, self.request, service.routers)
+        decision = decide(service.policy, table, service.seed, service.routers)
         needs, tokens, room = (
             column[0] for column in facts(service.policy, table, request_tokens(table))
         )
@@ -186,18 +187,19 @@ class Serving:
     def _served(self, state: Any, action: Action, decision: Decisions) -> Served:
         """The answer and how it came about."""
         service, policy = self.service, self.service.policy
+        chains = service.ordered.chains
         text, quality, extra_s = "", NAN, 0.0
         status = Status.ACCEPTED
-        chain = tuple(policy.chains)[int(decision.chain[0])]
+        chain = tuple(chains)[int(decision.chain[0])]
         if action.kind == FINISH and action.error:
             status, quality = Status.ERROR, 0.0
         elif action.kind == FINISH:
             assert self.answered is not None
             text = self.answered.text
-            if service.cache is not None and policy.chains[chain].cache:
+            if service.cache is not None and chains[chain].cache:
                 service.cache.store(self.request, text, service.clock())
         elif action.kind == DEGRADE:
-            step = policy.chains[chain].steps[int(state.step) - self.first_step]
+            step = chains[chain].steps[int(state.step) - self.first_step]
             assert isinstance(step, DegradeStep)
             status, text, quality = Status.DEGRADED, step.text, step.quality
             self.other_usd, extra_s = self.other_usd + step.cost_usd, step.latency_s
@@ -206,7 +208,7 @@ class Serving:
             text = self.hit.answer
             if action.kind == STALE_HIT:
                 status = Status.DEGRADED
-                stale = policy.chains[chain].steps[int(state.step) - self.first_step]
+                stale = chains[chain].steps[int(state.step) - self.first_step]
                 assert isinstance(stale, StaleStep)
                 quality = NAN if stale.quality is None else stale.quality
         attempts = tuple(self.calls.attempts)
@@ -223,6 +225,7 @@ class Serving:
             latency_s=service.clock() - self.arrived + extra_s,
             skips=tuple(self.skips),
             cached=bool(action.kind in (HIT, STALE_HIT)),
+            why=why(policy, self.table, int(decision.route[0]), 0, service.routers),
         )
         return Served(text, trace)
 
@@ -234,9 +237,11 @@ def _known(value: float) -> float:
     return 0.0 if isnan(value) else float(value)
 
 
-def asked_columns(policy: Policy, request: Mapping[str, Any]) -> pa.Table:
+def asked_columns(policy: Policy, request: Mapping[str, Any], routers: Routers) -> pa.Table:
     """The request as a table of one row, with every column that the policy asks for."""
     asked = [REQUEST_ID, *(rule.sticky_by for rule in policy.routes if rule.sticky_by)]
+    for router in routers.values():
+        asked += columns_read(router)
     if request.get(INPUT_TOKENS) is not None:
         asked.append(INPUT_TOKENS)
     if policy.shedding and policy.shedding.priority_by:

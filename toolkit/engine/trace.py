@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from toolkit.errors import DataError, did_you_mean
+from toolkit.learn.routing import Routers, chosen
+from toolkit.policy.model import Policy
 from toolkit.schema import REQUEST_ID, ErrorType, Status
 
 if TYPE_CHECKING:
@@ -72,12 +75,15 @@ class Trace:
     skips: tuple[Skip, ...] = ()
     cached: bool = False
     """answered from the cache"""
+    why: str = ""
+    """what its router says, where the route has one: ``small first: P = 0.93, needs 0.85``"""
 
     @property
     def words(self) -> str:
         """The trace as one sentence a line."""
         share = f" with probability {self.propensity:.3g}" if self.propensity < 1 else ""
         lines = [f"Rule {self.route} sent it to chain {self.chain}{share}."]
+        lines += [f"Router {self.why}."] if self.why else []
         tried = [(a.start_s, i, _tried(a)) for i, a in enumerate(self.attempts)]
         passed = [(s.start_s, -1, _passed(s)) for s in self.skips]
         lines += [text for _, _, text in sorted(passed + tried)]
@@ -170,7 +176,7 @@ def trace(replay: Replay, request: int | str) -> Trace:
     return Trace(
         request_id=replay.dataset.requests.column(REQUEST_ID)[i].as_py(),
         route=replay.route_names[replay.route[i]],
-        chain=tuple(replay.policy.chains)[replay.chain[i]],
+        chain=tuple(replay.ordered.chains)[replay.chain[i]],
         propensity=float(replay.propensity[i]),
         attempts=attempts,
         status=Status(replay.status[i]).label,
@@ -180,7 +186,16 @@ def trace(replay: Replay, request: int | str) -> Trace:
         latency_s=float(replay.latency_s[i]),
         skips=skips,
         cached=bool(replay.cached[i]),
+        why=why(replay.policy, replay.dataset.requests, int(replay.route[i]), i, replay.routers),
     )
+
+
+def why(policy: Policy, requests: pa.Table, route: int, row: int, routers: Routers) -> str:
+    """What the router of a route says to one request, with its name; empty without a router."""
+    rule = policy.routes[route].router if route >= 0 else None
+    if rule is None:
+        return ""
+    return f"{rule.name}: {chosen(policy, requests, route, np.array([row]), routers).words()}"
 
 
 def _step_model(replay: Replay, chain: int, step: int) -> str:

@@ -3,6 +3,8 @@
 The nodes are those of a layered graph without cycles: a model that stands in two chains, or twice
 in one, is a node for each step. What enters a node leaves it. A step that was skipped, since the
 breaker of its model was open, say, is passed by: links join the steps that did something.
+
+The orders of a router are one chain here: a model is a node for each place that it may stand in.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from toolkit.evaluate.breakdown import FROM_CACHE
+from toolkit.policy.orders import orders_of
 from toolkit.policy.steps import ModelStep, StaleStep, Step
 from toolkit.schema import Status
 
 if TYPE_CHECKING:
     from toolkit.engine.replay import Replay
+    from toolkit.policy.model import Policy
 
 NodeKind = Literal["requests", "rule", "chain", "cache", "step", "degrade", "end"]
 _STEP_NAMES = {"stale_cache": "older answer", "message": "message", "refusal": "refusal"}
@@ -60,26 +64,32 @@ class Flows:
 
 def flows(replay: Replay) -> Flows:
     """Count the requests on every link that any took."""
-    policy, n = replay.policy, len(replay.status)
-    rules, chains = replay.route_names, tuple(policy.chains)
-    steps = [(name, i, step) for name in chains for i, step in enumerate(policy.chains[name].steps)]
-    nodes = [
-        Node("requests", "requests"),
-        *(Node("rule", name) for name in rules),
-        *(Node("chain", name) for name in chains),
-        *(Node("cache", FROM_CACHE, name) for name in chains),
-        *(_step_node(name, i, step) for name, i, step in steps),
-        *(Node("end", status.label) for status in Status),
+    n, rules = len(replay.status), replay.route_names
+    chains = _chain_names(replay.policy)
+    played = replay.ordered.chains.values()
+    steps = [
+        (name, i, step)
+        for name, chain in zip(chains, played, strict=True)
+        for i, step in enumerate(chain.steps)
     ]
-    first_chain = 1 + len(rules)
-    first_cache = first_chain + len(chains)
-    first_step = first_cache + len(chains)
-    first_end = first_step + len(steps)
+    layers = (
+        [Node("requests", "requests")],
+        [Node("rule", name) for name in rules],
+        [Node("chain", name) for name in chains],
+        [Node("cache", FROM_CACHE, name) for name in chains],
+        [_step_node(name, i, step) for name, i, step in steps],
+        [Node("end", status.label) for status in Status],
+    )
+    number: dict[Node, int] = {}
+    _, rule_at, chain_at, cache_at, step_at, end_at = (
+        np.array([number.setdefault(node, len(number)) for node in layer]) for layer in layers
+    )
+    nodes = tuple(number)
 
-    rule = 1 + np.where(replay.route < 0, len(rules) - 1, replay.route).astype(np.intp)
-    chain = first_chain + replay.chain.astype(np.intp)
-    end = first_end + replay.status.astype(np.intp)
-    start = first_step + replay.plan.chains["start"][replay.chain].astype(np.intp)
+    rule = rule_at[replay.route]  # -1 is the last one
+    chain = chain_at[replay.chain]
+    end = end_at[replay.status]
+    start = replay.plan.chains["start"][replay.chain].astype(np.intp)
 
     # One visit per step that a request called at least once, in the order of the calls.
     calls = replay.attempt_table
@@ -87,14 +97,17 @@ def flows(replay: Replay) -> Flows:
     first_call = np.ones(len(request), np.bool_)
     first_call[1:] = (request[1:] != request[:-1]) | (step_of[1:] != step_of[:-1])
     request, step_of = request[first_call], step_of[first_call]
-    visit = start[request] + step_of
+    visit = step_at[start[request] + step_of]
     begins = np.ones(len(request), np.bool_)
     begins[1:] = request[1:] != request[:-1]
     came_from = np.where(begins, chain[request], np.roll(visit, 1))
     last = chain.copy()
     last[request] = visit  # the last assignment of a request wins
 
-    without = _without_a_model(replay, steps, first_cache + chain - first_chain, start - first_step)
+    without = _without_a_model(replay, steps, start)
+    at_a_step = np.append(step_at, -1)[without]
+    from_cache = replay.cached & (replay.status != Status.DEGRADED)
+    without = np.where(from_cache, cache_at[replay.chain], at_a_step)
     answered = np.flatnonzero(without >= 0)
     ended_at = last.copy()
     ended_at[answered] = without[answered]
@@ -104,15 +117,26 @@ def flows(replay: Replay) -> Flows:
     source, target = links // len(nodes), links % len(nodes)
     is_step = np.array([node.kind == "step" for node in nodes])
     return Flows(
-        policy=policy.policy,
+        policy=replay.policy.policy,
         requests=n,
-        nodes=tuple(nodes),
+        nodes=nodes,
         source=source,
         target=target,
         count=count.astype(np.int64),
         share=count / max(n, 1),
         fallback=is_step[source] & is_step[target],
     )
+
+
+def _chain_names(policy: Policy) -> list[str]:
+    """The names of the chains that were played, where all orders of a router have one."""
+    names = list(policy.chains)
+    for i, orders in orders_of(policy).items():
+        name = f"{policy.routes[i].name}: in the router's order"
+        while name in policy.chains:
+            name += "'"
+        names += [name] * orders.count
+    return names
 
 
 def _step_node(chain: str, i: int, step: Step) -> Node:
@@ -126,28 +150,23 @@ def _columns(table: pa.Table, *names: str) -> list[NDArray[np.intp]]:
 
 
 def _without_a_model(
-    replay: Replay,
-    steps: Sequence[tuple[str, int, Step]],
-    from_cache: NDArray[np.intp],
-    start: NDArray[np.intp],
+    replay: Replay, steps: Sequence[tuple[str, int, Step]], start: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """The node, (n,), at which a request was answered without a model; -1: it was not."""
-    first_step = 1 + len(replay.route_names) + 2 * len(replay.policy.chains)
-    node = np.full(len(replay.status), -1, np.intp)
+    """The step, (n,) of all chains, that answered a request without a model; -1: none did."""
+    answered = np.full(len(replay.status), -1, np.intp)
     degraded = replay.status == Status.DEGRADED
     stale = replay.cached & degraded
-    node[replay.cached & ~degraded] = from_cache[replay.cached & ~degraded]
     # A message ends its chain, so it is the last step.
     messages = np.flatnonzero(degraded & ~stale)
-    node[messages] = first_step + replay.plan.chains["end"][replay.chain[messages]] - 1
+    answered[messages] = replay.plan.chains["end"][replay.chain[messages]] - 1
     # An older answer comes from the first step of that kind after the last one that was tried.
     if stale.any():
-        tried = np.full(len(node), -1, np.intp)
+        tried = np.full(len(answered), -1, np.intp)
         for table in (replay.attempt_table, replay.skip_table):
             np.maximum.at(tried, *_columns(table, "request_ix", "step"))
         kinds = np.array([isinstance(step, StaleStep) for _, _, step in steps])
         following = np.append(np.where(kinds, np.arange(len(steps)), len(steps)), len(steps))
         following = np.minimum.accumulate(following[::-1])[::-1]  # first such step from here on
         rows = np.flatnonzero(stale)
-        node[rows] = first_step + following[start[rows] + tried[rows] + 1]
-    return node
+        answered[rows] = following[start[rows] + tried[rows] + 1]
+    return answered

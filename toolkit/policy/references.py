@@ -26,7 +26,7 @@ def problems(data: Any) -> list[Problem]:
             for where, name in _chain_uses(data)
             if name not in chains
         ]
-    return [*found, *_protection(data), *_dead_rules(data)]
+    return [*found, *_routers(data), *_protection(data), *_dead_rules(data)]
 
 
 def _items(value: Any) -> list[tuple[Any, dict[str, Any]]]:
@@ -88,6 +88,30 @@ def _routes(data: dict[str, Any]) -> Iterator[Problem]:
                 repr(name),
                 "a name for each route",
             )
+
+
+def _routers(data: dict[str, Any]) -> Iterator[Problem]:
+    """Routers that have no model to choose, or too many orders."""
+    from toolkit.policy.orders import too_many
+
+    chains, models = data.get("chains"), data.get("models")
+    for i, route in _items(data.get("routes")):
+        router, use = route.get("router"), route.get("use")
+        if not isinstance(router, dict) or route.get("split") is not None:
+            continue
+        found: int | None = len(models) if isinstance(models, dict) else None
+        if isinstance(use, str):
+            chain = chains.get(use) if isinstance(chains, dict) else None
+            steps = _items(chain.get("steps")) if isinstance(chain, dict) else None
+            found = steps and sum("degrade" not in step for _, step in steps)
+            if found == 0:
+                yield Problem(
+                    "has no model that the router could choose",
+                    f"routes.{i}.use",
+                    repr(use),
+                    "a chain with model steps",
+                )
+        yield from too_many(router, found or 0, f"routes.{i}.router")
 
 
 def _steps(data: dict[str, Any]) -> Iterator[Problem]:

@@ -1,0 +1,157 @@
+"""Which chain each request of a router's route takes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toolkit.errors import DataError, PolicyError, Problem
+from toolkit.learn import choose
+from toolkit.learn.forecasts import forecast
+from toolkit.policy.model import Policy
+from toolkit.policy.orders import has_router, orders_of
+from toolkit.policy.router_rule import RouterRule
+from toolkit.schema import PROMPT
+
+if TYPE_CHECKING:
+    from toolkit.learn.router import Forecast, QualityRouter
+
+Floats = NDArray[np.float64]
+Routers: TypeAlias = "Mapping[str, QualityRouter]"
+"""Trained routers by the name that a policy gives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What a router decided for n requests of its route, whose k models it put in order."""
+
+    rule: RouterRule
+    models: tuple[str, ...]
+    """the policy's names, in the order written"""
+    tried: int
+    """so many of them make a chain"""
+    quality: Floats
+    """(n, k) probability of a good answer; NaN: a model that the router does not know"""
+    cost_usd: Floats
+    """(n, k) expected cost of a request; NaN: not known"""
+    novelty: Floats
+    """(n,)"""
+    order: NDArray[np.int16]
+    """(n, k)"""
+    chain: NDArray[np.int16]
+    """(n,) index into the chains of ``with_orders(policy)``"""
+
+    @property
+    def abstains(self) -> NDArray[np.bool_]:
+        """(n,) whether the request is sent to the default chain, as it is like nothing known."""
+        return np.asarray(self.novelty > self.rule.abstain_above)
+
+    def words(self, row: int = 0) -> str:
+        """Why a request went where it went: ``small first: P = 0.93, needs 0.85``."""
+        if self.abstains[row]:
+            return _unlike(float(self.novelty[row]), self.rule)
+        first = int(self.order[row, 0])
+        name, p = self.models[first], float(self.quality[row, first])
+        if np.isnan(p):
+            return f"{name} first: it knows none of these models and keeps them as written"
+        usd = self.cost_usd[row]
+        return f"{name} first: {_why(self.rule, p, float(usd[first]), bool(np.isnan(usd).all()))}"
+
+
+def load_routers(policy: Policy) -> Routers:
+    """Load the routers that a policy names, each once.
+
+    Raises:
+        PolicyError: One is not in the registry, or its file cannot be used.
+    """
+    if not has_router(policy):
+        return {}
+    from toolkit.learn import registry
+
+    found: dict[str, QualityRouter] = {}
+    problems = []
+    for i, route in enumerate(policy.routes):
+        if route.router is None or route.router.name in found:
+            continue
+        try:
+            found[route.router.name] = registry.load_router(route.router.name)
+        except DataError as error:
+            problems.append(Problem(str(error), f"routes.{i}.router.name"))
+    if problems:
+        raise PolicyError(problems, policy.policy)
+    return found
+
+
+def columns_read(router: QualityRouter) -> tuple[str, ...]:
+    """The request columns that a router was trained on, the prompt among them where it reads it."""
+    names = [str(column["name"]) for column in router.columns_]
+    return tuple(dict.fromkeys([*([PROMPT] if router.text_ else []), *names]))
+
+
+def chosen(
+    policy: Policy,
+    requests: pa.Table,
+    i: int,
+    rows: NDArray[np.intp] | None = None,
+    routers: Routers | None = None,
+) -> Chosen:
+    """What the router of route ``i`` decides for these rows of a table; None: for all.
+
+    Raises:
+        PolicyError: The router cannot be loaded.
+        DataError: A column is of another kind than the router was trained on.
+    """
+    rule, orders = policy.routes[i].router, orders_of(policy)[i]
+    assert rule is not None
+    router = (load_routers(policy) if routers is None else routers)[rule.name]
+    told = forecast(router, requests)
+    quality, cost, novelty = _of_candidates(policy, router, told, orders.models, rows)
+    order = choose.orders(quality, cost, rule)
+    chain = orders.chains(order)
+    default = list(policy.chains).index(policy.default)
+    chain[novelty > rule.abstain_above] = default
+    return Chosen(rule, orders.models, orders.tried, quality, cost, novelty, order, chain)
+
+
+def _of_candidates(
+    policy: Policy,
+    router: QualityRouter,
+    told: Forecast,
+    models: tuple[str, ...],
+    rows: NDArray[np.intp] | None,
+) -> tuple[Floats, Floats, Floats]:
+    """The forecast as the candidates' columns (n, k), and the novelty (n,)."""
+    known = {name: j for j, name in enumerate(router.models_)}
+    column = np.array([known.get(policy.log_name(name), -1) for name in models])
+    taken = slice(None) if rows is None else rows
+    quality, cost = told.quality[taken][:, column], told.cost_usd[taken][:, column]
+    quality[:, column < 0] = cost[:, column < 0] = np.nan
+    return quality, cost, told.novelty[taken]
+
+
+def _why(rule: RouterRule, p: float, usd: float, unpriced: bool) -> str:
+    way, value = rule.rule
+    if way == "min_quality":
+        if p >= value:
+            return f"P = {p:.3g}, needs {value:g}"
+        return f"P = {p:.3g}, the highest, as none has the {value:g} that it needs"
+    if unpriced:
+        return f"P = {p:.3g}; what these models cost is not known"
+    if way == "max_cost_usd":
+        if usd <= value:
+            return f"P = {p:.3g}, the highest for at most ${value:g} (expected: ${usd:.3g})"
+        return f"expected to cost ${usd:.3g}, the least, as none costs the ${value:g} at most"
+    cost = "unknown" if np.isnan(usd) else f"${usd:.3g}"
+    return f"P = {p:.3g} for {cost}, the best where a point is worth ${value:g} per 1,000 requests"
+
+
+def _unlike(novelty: float, rule: RouterRule) -> str:
+    return (
+        f"it abstains: the request is less familiar than {100 * novelty:.3g} % of those that it was"
+        f" trained on, more than the {100 * rule.abstain_above:.3g} % allowed"
+    )
