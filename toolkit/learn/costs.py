@@ -1,0 +1,45 @@
+"""What a request is expected to cost and to take with each model, before it is sent.
+
+One linear model per amount on a log scale, on the columns and on what the prompt looks like: never
+negative, and over the training requests its sum is the amounts' sum. Its answer goes no farther
+than twice what training saw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolkit.learn.linear import Block, fit_linear, linear
+
+Floats = NDArray[np.float64]
+Amounts = dict[str, Floats]
+
+STRENGTH = 3.0
+
+
+def learn_amounts(table: Floats, amount: Floats | None, weight: Floats, m: int) -> Amounts:
+    """Fit the amounts (n, m), NaN where unknown, on the features (n, c)."""
+    if amount is None:
+        return {"mean": np.full(m, np.nan)}
+    known = np.isfinite(amount) & (weight > 0)
+    w = np.where(known, weight, 0.0)
+    y = np.where(known, np.maximum(amount, 0.0), 0.0)
+    total = w.sum(0)
+    mean = np.where(total > 0, (w * y).sum(0) / np.maximum(total, 1e-300), np.nan)
+    unit = np.where(mean > 0, mean, 1.0)
+    coefficients = fit_linear([Block(table)], y / unit, w, STRENGTH, link="log")
+    z = linear([Block(table)], coefficients)
+    fitted = (w * np.exp(np.clip(z, -30, 30))).sum(0) / np.maximum(total, 1e-300)
+    coefficients[-1] += np.where(mean > 0, np.log((mean / unit) / np.maximum(fitted, 1e-300)), 0)
+    high = np.where(known, z, -np.inf).max(0) if len(z) else np.zeros(m)
+    return {"mean": mean, "coefficients": coefficients, "unit": unit, "high": high + np.log(2)}
+
+
+def amounts(learnt: Amounts, table: Floats) -> Floats:
+    """Expected amounts (n, m); NaN for a model of which none is known."""
+    mean = learnt["mean"]
+    if "coefficients" not in learnt:
+        return np.tile(mean, (len(table), 1))
+    z = np.minimum(linear([Block(table)], learnt["coefficients"]), learnt["high"])
+    return np.where(mean > 0, learnt["unit"] * np.exp(z), np.broadcast_to(mean, z.shape))

@@ -1,0 +1,157 @@
+"""From requests to numbers: columns, what the prompt looks like, its embedding, its words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from toolkit.embeddings import embed
+from toolkit.errors import DataError
+from toolkit.learn.columns import as_table, encode_columns, learn_columns
+from toolkit.learn.words import SHAPES, learn_words, shapes, text_bytes, words
+from toolkit.schema import PROMPT
+
+Floats = NDArray[np.float64]
+State = dict[str, Any]
+"""What was learnt: plain data and arrays."""
+
+TEXTS = ("embedding", "tfidf", "both")
+_FAR = 4.0
+"""Standard deviations beyond which a number counts no further."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The numbers of n requests."""
+
+    table: Floats
+    """(n, c) columns, and what the prompt looks like; about standardised"""
+    embedding: NDArray[np.float32] | None
+    """(n, 256) unit vectors of the prompts"""
+    words: Any | None
+    """(n, v) SciPy CSR: TF-IDF of the prompts' words"""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def take(self, rows: NDArray[np.intp]) -> Features:
+        """Those of some rows."""
+        return Features(
+            self.table[rows],
+            None if self.embedding is None else self.embedding[rows],
+            None if self.words is None else self.words[rows],
+        )
+
+    @property
+    def vector(self) -> NDArray[np.float32]:
+        """(n, d) where a request stands among others: its embedding, else its columns."""
+        return self.table.astype(np.float32) if self.embedding is None else self.embedding
+
+
+def learn_features(
+    requests: Any, text: str | None, wanted: Sequence[str] | str
+) -> tuple[State, Features]:
+    """Decide what is read of the training requests, and read it.
+
+    Raises:
+        DataError: they cannot be read, or ``text`` asks for a prompt that is not there.
+    """
+    if isinstance(requests, np.ndarray):
+        mean, scale = _moments(requests)
+        state: State = {"numbers": {"mean": mean, "scale": scale}, "text": None, "columns": []}
+        return state, make_features(state, requests)
+    table = as_table(requests)
+    if text not in (None, "auto", *TEXTS):
+        allowed = ", ".join(map(repr, ("auto", *TEXTS, None)))
+        raise DataError(f"text: no such way to read it; got {text!r}; allowed: {allowed}")
+    prompts = has_prompt(table)
+    if text in TEXTS and not prompts:
+        raise DataError(f"text: {text!r} reads the column 'prompt', which has no text here")
+    if text == "auto":
+        text = "embedding" if prompts else None
+    columns, left = learn_columns(table, wanted)
+    state = {"text": text, "columns": columns, "left_out": left, "shapes": None, "words": None}
+    if text:
+        data, starts = text_bytes(table[PROMPT])
+        mean, scale = _moments(shapes(data, starts))
+        state["shapes"] = {"mean": mean, "scale": scale}
+        if text in ("tfidf", "both"):
+            state["words"] = learn_words(data, starts)
+    elif not columns:
+        raise DataError(
+            "nothing to read of the requests: no usable column and no prompt; left out: "
+            + ("; ".join(f"{name!r}: {why}" for name, why in left.items()) or "nothing")
+        )
+    return state, make_features(state, table)
+
+
+def make_features(state: State, requests: Any, *, vectors: bool = True) -> Features:
+    """The numbers of requests, read as was learnt; each row's depend on that row alone.
+
+    ``vectors`` False leaves out embedding and words.
+
+    Raises:
+        DataError: a column is of another kind than in training.
+    """
+    if "numbers" in state:
+        return Features(_standard(state["numbers"], requests), None, None)
+    table = as_table(requests)
+    parts = [encode_columns(state["columns"], table)]
+    text, embedding, found = state["text"], None, None
+    if text:
+        prompts = table[PROMPT] if has_prompt(table) else _no_text(table.num_rows)
+        data, starts = text_bytes(prompts)
+        parts.append(_standard(state["shapes"], shapes(data, starts)))
+        if vectors and text in ("embedding", "both"):
+            embedding = embed([p or "" for p in prompts.to_pylist()])
+        if vectors and state["words"]:
+            found = words(state["words"], data, starts)
+    return Features(np.hstack(parts), embedding, found)
+
+
+def feature_names(state: State, width: int) -> list[str]:
+    """What the columns of :attr:`Features.table` are called."""
+    if "numbers" in state:
+        return [f"x{i}" for i in range(width)]
+    names = []
+    for column in state["columns"]:
+        if column["kind"] == "category":
+            names += [f"{column['name']}={level}" for level in column["levels"]]
+        else:
+            names += [column["name"], f"{column['name']} is missing"][: column["width"]]
+    return names + [f"prompt: {shape}" for shape in (SHAPES if state["text"] else ())]
+
+
+def has_prompt(table: pa.Table) -> bool:
+    """Whether there are prompts; a column of another kind is an error."""
+    if PROMPT not in table.column_names or pa.types.is_null(table[PROMPT].type):
+        return False
+    kind = table[PROMPT].type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise DataError(f"column 'prompt': not text; got {kind}; allowed: text")
+    return table[PROMPT].null_count < table.num_rows
+
+
+def _no_text(n: int) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.nulls(n, pa.string())])
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    x = np.asarray(x, np.float64)
+    known = np.isfinite(x)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, x, 0.0).sum(0) / count
+    spread = np.sqrt((np.where(known, x - mean, 0.0) ** 2).sum(0) / count)
+    return mean, np.where(spread > 1e-12, spread, np.inf)
+
+
+def _standard(learnt: dict[str, Floats], x: Floats) -> Floats:
+    scaled = (np.asarray(x, np.float64) - learnt["mean"]) / learnt["scale"]
+    return np.clip(np.where(np.isfinite(scaled), scaled, 0.0), -_FAR, _FAR)
