@@ -52,8 +52,9 @@ def mean(
     if not there.any():
         return UNDEFINED
     units = boot.weights.shape[1]
-    top = np.bincount(boot.unit[there], weight[there] * values[there], minlength=units)
-    bottom = np.bincount(boot.unit[there], weight[there], minlength=units)
+    unit, w = boot.unit[there], weight[there]
+    top = np.bincount(unit, w * values[there], minlength=units).astype(np.float64)
+    bottom = np.bincount(unit, w, minlength=units).astype(np.float64)
     low, high = boot.intervals(top[:, None], bottom[:, None], np.zeros(1, np.intp))
     least, most = (0.0, 1.0) if fraction else (-math.inf, math.inf)
     low, high = np.clip(low, least, most), np.clip(high, least, most)

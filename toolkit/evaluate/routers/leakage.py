@@ -1,0 +1,256 @@
+"""Columns that know the answer: what makes a router look good and then fails.
+
+A column that is written after the answer, or from it, predicts nothing when a request comes in.
+Signs of it: its name; that by itself, out of fold, it all but tells which answers were accepted
+while no other column comes near; that it holds what a model answered. A prompt that stands on both
+sides of a split is known by heart. None of these is proof, so they warn and do not stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from toolkit.evaluate.format import counted, number, percent
+from toolkit.evaluate.routers.draws import Floats, Ints
+from toolkit.schema import PROMPT, REQUEST_ID
+
+SURE = 0.98
+"""An area under the ROC curve above this all but tells the outcome, ..."""
+MARGIN = 0.05
+"""... which is suspicious where no other column comes within this."""
+FEWEST = 20
+"""Outcomes of each kind that a model needs, for a column to be held against them."""
+MOST_ROWS = 5_000
+"""Requests that are looked at, drawn evenly."""
+BINS = 50
+"""A number is told by so many steps of equal mass."""
+FOLDS = 5
+HELD = 0.3
+"""A column that holds a model's answer in this share of the requests is told of."""
+LONG = 8
+"""Shorter answers may stand anywhere by chance."""
+AFTERWARDS = (
+    *("answer", "expected", "label", "target", "truth", "gold", "reference", "solution"),
+    *("grade", "grader", "score", "correct", "accepted", "quality", "outcome", "judge", "winner"),
+    *("output", "response", "completion", "feedback", "rating", "verdict"),
+)
+"""Words in the name of a column that is known only afterwards."""
+
+
+def leaks(
+    requests: pa.Table,
+    quality: Floats,
+    models: Sequence[str],
+    *,
+    read: Sequence[str] = (),
+    fold: Ints | None = None,
+    group: Ints | None = None,
+    answers: Mapping[str, Sequence[str | None]] | None = None,
+    seed: int = 0,
+) -> tuple[str, ...]:
+    """Warnings, a sentence each; none where nothing is suspicious.
+
+    ``requests`` (n rows) with all their columns and ``quality`` (n, m); ``read`` names the columns
+    that the router reads. ``fold`` (n,) and ``group`` (n,), requests that say nearly the same,
+    show what stands on both sides. ``answers`` holds the texts (n) of each model.
+    """
+    found = [_by_name(name) for name in read if named_afterwards(name)]
+    for name, model, area, next_best in determining(requests, quality, models, seed=seed):
+        how = f"no other column is above {number(next_best)}" if next_best > 0.5 else "alone"
+        found.append(
+            f"Column {name!r} by itself all but tells whether {model} is right (AUC"
+            f" {number(area)}; {how}): it may have been made from the answers"
+            f"{'' if name in read else '; it is left out'}."
+        )
+    if answers:
+        found += _holding(requests, answers, read)
+    if fold is not None:
+        same = group if group is not None else _same_prompt(requests)
+        found += _both_sides(fold, same) if same is not None else []
+    return tuple(dict.fromkeys(found))
+
+
+def named_afterwards(name: str) -> bool:
+    """Whether a column's name says that it is known only after the answer."""
+    words = name.lower().replace("-", "_").replace(".", "_").split("_")
+    return any(word in AFTERWARDS or word.rstrip("s") in AFTERWARDS for word in words)
+
+
+def determining(
+    requests: pa.Table, quality: Floats, models: Sequence[str], *, seed: int = 0
+) -> list[tuple[str, str, float, float]]:
+    """Columns that alone tell an outcome: (column, model, its AUC, the best of the others').
+
+    One entry per column, for the model that it tells best.
+    """
+    n = len(quality)
+    rng = np.random.default_rng([seed, n])
+    rows = np.sort(rng.permutation(n)[:MOST_ROWS])
+    good = np.where(np.isnan(quality[rows]), np.nan, quality[rows] >= 0.5)
+    few = np.minimum((good == 1).sum(axis=0), (good == 0).sum(axis=0))
+    judged = np.flatnonzero(few >= FEWEST)
+    if not len(judged):
+        return []
+    fold = rng.permutation(len(rows)) % FOLDS
+    table = requests.take(pa.array(rows))
+    names = [c for c in table.column_names if c != REQUEST_ID and _readable(table[c].type)]
+    area = np.array([_areas(table[c], good[:, judged], fold) for c in names])
+    area = area.reshape(len(names), len(judged))
+    found = []
+    plain = np.where(area > SURE, 0.5, area).max(axis=0, initial=0.5)
+    for name, own in zip(names, area, strict=True):
+        suspicious = (own > SURE) & (own > plain + MARGIN * (plain > 0.5))
+        suspicious &= own - plain > MARGIN
+        if suspicious.any():
+            j = int(np.where(suspicious, own, 0).argmax())
+            found.append((name, models[int(judged[j])], float(own[j]), float(plain[j])))
+    return found
+
+
+def _areas(column: pa.ChunkedArray, good: Floats, fold: Ints) -> Floats:
+    """(m,) AUC of each model's outcomes (n, m), told out of fold by this column alone."""
+    from scipy import sparse  # type: ignore[import-untyped]
+
+    kind = _plain(column.type)
+    n = len(column)
+    if _is_text(kind) and pc.count_distinct(column).as_py() > n / 4:
+        from sklearn.feature_extraction.text import HashingVectorizer  # type: ignore[import-untyped]
+
+        hashed = HashingVectorizer(
+            n_features=2**16, ngram_range=(1, 2), binary=True, norm=None, alternate_sign=False
+        )
+        text = pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
+        x = sparse.csr_array(hashed.transform(text))
+    else:
+        code = _coded(column, kind)
+        x = sparse.csr_array((np.ones(n), (np.arange(n), code)))
+    there = ~np.isnan(good)
+    yes, no = np.where(there, good, 0.0), np.where(there, 1 - good, 0.0)
+    score = np.zeros(good.shape)
+    for f in range(FOLDS):
+        # Naive Bayes: of each value or word, how much oftener it stands by an accepted answer.
+        train, test = fold != f, fold == f
+        up, down = x[train].T @ yes[train], x[train].T @ no[train]
+        odds = np.log((up + 0.5) / (yes[train].sum(axis=0) + 1))
+        odds -= np.log((down + 0.5) / (no[train].sum(axis=0) + 1))
+        score[test] = x[test] @ odds
+    return np.array([_auc(score[t, j], good[t, j]) for j, t in enumerate(there.T)])
+
+
+def _auc(score: Floats, good: Floats) -> float:
+    from scipy.stats import rankdata  # type: ignore[import-untyped]
+
+    yes = good == 1
+    above = rankdata(score)[yes].sum() - yes.sum() * (yes.sum() + 1) / 2
+    return float(above / (yes.sum() * (~yes).sum()))
+
+
+def _coded(column: pa.ChunkedArray, kind: pa.DataType) -> NDArray[np.intp]:
+    """Values as codes (n,); a number with many values by its steps."""
+    if not _is_text(kind) and not pa.types.is_boolean(kind):
+        if pa.types.is_temporal(kind):
+            column = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
+        x = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        known = np.isfinite(x)
+        edges = (
+            np.unique(np.quantile(x[known], np.arange(1, BINS) / BINS)) if known.any() else x[:0]
+        )
+        if len(np.unique(x[known])) > BINS:
+            return np.where(known, np.searchsorted(edges, x, side="right"), BINS + 1)
+    text = pc.fill_null(pc.cast(column, pa.string()), "").combine_chunks()
+    code = pc.dictionary_encode(text).indices.to_numpy(zero_copy_only=False)
+    return np.asarray(code, np.intp)
+
+
+def _by_name(name: str) -> str:
+    return (
+        f"Column {name!r} is read by the router, and by its name it is known only after the"
+        " answer: a live request does not have it."
+    )
+
+
+def _holding(
+    requests: pa.Table, answers: Mapping[str, Sequence[str | None]], read: Sequence[str]
+) -> list[str]:
+    """Columns of text in which the answers of a model stand."""
+    text = np.dtypes.StringDType()
+    found = []
+    for name in dict.fromkeys([*read, PROMPT]):
+        if name not in requests.column_names or not _is_text(_plain(requests[name].type)):
+            continue
+        held = np.array(_folded(requests[name].to_pylist()), text)
+        for model, given in answers.items():
+            answer = np.array(_folded(given), text)
+            long = np.strings.str_len(answer) >= LONG
+            inside = (np.strings.find(held[long], answer[long]) >= 0).mean() if long.any() else 0.0
+            if inside >= HELD:
+                found.append(
+                    f"Column {name!r} holds the answer of {model} in {percent(float(inside))} of"
+                    " the requests: a live request does not."
+                )
+                break
+    return found
+
+
+def _folded(texts: Sequence[str | None]) -> list[str]:
+    return [(t or "").strip().casefold() for t in texts]
+
+
+def _both_sides(fold: Ints, group: Ints) -> list[str]:
+    """Requests that say nearly the same as one in another fold."""
+    inside = fold >= 0
+    fold, group = fold[inside], np.unique(group[inside], return_inverse=True)[1]
+    if not len(group):
+        return []
+    low, high = np.full(group.max() + 1, fold.max()), np.zeros(group.max() + 1, fold.dtype)
+    np.minimum.at(low, group, fold)
+    np.maximum.at(high, group, fold)
+    split = (low != high)[group]
+    if not split.any():
+        return []
+    n = int(split.sum())
+    text = (
+        f"{counted(n, 'request')} ({percent(n / len(split))}) say nearly the same as one in"
+        " another fold: the router knows them by heart, and looks better than it is. Split by"
+        " group, not at random."
+    )
+    return [text]
+
+
+def _same_prompt(requests: pa.Table) -> Ints | None:
+    if PROMPT not in requests.column_names:
+        return None
+    text = pc.cast(requests[PROMPT], pa.string()).combine_chunks()
+    code = pc.dictionary_encode(text).indices
+    known = pc.is_valid(code).to_numpy(zero_copy_only=False)
+    group: NDArray[np.intp] = pc.fill_null(code, 0).to_numpy(zero_copy_only=False).astype(np.intp)
+    group[~known] = len(group) + np.arange(int((~known).sum()))
+    return group
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _readable(kind: pa.DataType) -> bool:
+    kind = _plain(kind)
+    return bool(
+        _is_text(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_timestamp(kind)
+        or pa.types.is_date(kind)
+    )
