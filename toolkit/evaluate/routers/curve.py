@@ -95,6 +95,8 @@ class AiqScores:
     low_cost: float
     """USD per 1,000 requests"""
     high_cost: float
+    enough_cost: float
+    """of the best single model: the budgets of ``gain_to_best`` end there"""
     value: Estimate
     zero_router: Estimate
     """of the single models, mixed at random"""
@@ -102,6 +104,8 @@ class AiqScores:
     """undefined for a log with one outcome per request"""
     gain: Estimate
     """of the router over the zero router, paired"""
+    gain_to_best: Estimate
+    """the same over the budgets up to that of the best single model, as paying more buys nothing"""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -57,18 +57,32 @@ class Budgets:
         return float(self.singles.costs[-1])
 
     @property
-    def middle(self) -> float:
-        """Halfway between, by ratio (by difference where the cheapest is free)."""
-        if self.low > 0:
-            return float(np.sqrt(self.low * self.high))
-        return (self.low + self.high) / 2
+    def best(self) -> int:
+        """The best of them, the cheapest of equals; the dearest, where the best is the cheapest."""
+        return int(self.singles.qualities.argmax()) or len(self.singles) - 1
 
-    def area(self, points: Measured) -> Drawn:
-        """AIQ of a set: the mean quality of its hull over the budgets; (1,)."""
+    @property
+    def enough(self) -> float:
+        """USD per 1,000 requests of the best: who routes need not spend more."""
+        return float(self.singles.costs[self.best])
+
+    @property
+    def middle(self) -> Drawn:
+        """Halfway from the cheapest to the best by ratio (by difference where it is free), (1,)."""
+        ends = np.vstack([self.singles.costs, self.singles.drawn_cost])[:, [0, self.best]]
+        half = np.sqrt(ends.prod(axis=1)) if self.low > 0 else ends.mean(axis=1)
+        return Drawn(half[:1], half[1:, None], self.n)
+
+    def area(self, points: Measured, to: int | None = None) -> Drawn:
+        """AIQ of a set: the mean quality of its hull over the budgets; (1,).
+
+        The budgets end at the dearest model, or at the one of ``singles`` that ``to`` says.
+        """
+        end = len(self.singles) - 1 if to is None else to
         full = points + self.singles.take([0])
-        drawn = self.singles.drawn_cost
-        value = aiq(full.costs, full.qualities, self.low, self.high).value
-        draws = aiq_of_draws(full.drawn_cost, full.drawn_quality, drawn[:, 0], drawn[:, -1])
+        drawn, high = self.singles.drawn_cost, float(self.singles.costs[end])
+        value = aiq(full.costs, full.qualities, self.low, high).value
+        draws = aiq_of_draws(full.drawn_cost, full.drawn_quality, drawn[:, 0], drawn[:, end])
         return Drawn(np.array([value]), draws[:, None], self.n)
 
     def height(self, points: Measured, at: Floats, drawn_at: Floats | None = None) -> Drawn:

@@ -15,10 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from toolkit.evaluate.clusters import CLUSTERS
 from toolkit.evaluate.intervals import Floats
 from toolkit.evaluate.routers.folds import Folds
-from toolkit.logs.dataset import Dataset
+from toolkit.evaluate.routers.outcomes import Outcomes
 from toolkit.schema import CATEGORY
 
 PRIOR = 10.0
@@ -37,41 +36,29 @@ class Lookup:
     """(n, m) USD"""
 
 
-def lookup(
-    dataset: Dataset,
-    rows: NDArray[np.intp],
-    folds: Folds,
-    quality: Floats,
-    cost_usd: Floats,
-    weight: Floats,
-    columns: Sequence[str] | None = None,
-) -> Lookup | None:
+def lookup(found: Outcomes, folds: Folds, columns: Sequence[str], weight: Floats) -> Lookup | None:
     """The table by ``category``, else by the column of ``columns`` that foretells quality best.
 
-    ``quality``, ``cost_usd`` and ``weight`` are (n, m). None where there is nothing to look up.
+    ``weight`` (n, m) is that of each outcome. None where there is nothing to look up.
     """
-    names = columns_of(dataset, columns)
     tables = []
-    for name in names:
-        code = _codes(dataset.requests[name].take(pa.array(rows)))
-        if not 1 < int(code.max(initial=0)) + 1 <= MOST:
-            continue
-        predicted = _tables(code, folds, quality, weight)
-        error = np.nanmean((predicted - quality) ** 2)
-        cost = _tables(code, folds, cost_usd, np.ones_like(cost_usd))
+    for name in columns_of(found.requests, columns):
+        code = _codes(found.requests[name])
+        predicted = _tables(code, folds, found.quality, weight)
+        error = float(np.nanmean((predicted - found.quality) ** 2))
+        cost = _tables(code, folds, found.cost_usd, weight)
         tables.append((name != CATEGORY, error, Lookup(name, predicted, cost)))
     return min(tables, key=lambda one: one[:2])[2] if tables else None
 
 
-def columns_of(dataset: Dataset, columns: Sequence[str] | None) -> list[str]:
-    """The columns with few values, of those that a router may read (None: any but users)."""
+def columns_of(requests: pa.Table, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that have few values, but more than one."""
     found = []
-    for name in dataset.requests.column_names if columns is None else columns:
-        column = dataset.requests[name]
+    for name in columns:
+        column = requests[name]
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        few = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        few |= pa.types.is_boolean(kind) or pa.types.is_integer(kind)
-        if few and name not in CLUSTERS and pc.count_distinct(column).as_py() <= MOST:
+        some = pa.types.is_floating(kind) or pa.types.is_nested(kind)
+        if not some and 1 < pc.count_distinct(column, mode="all").as_py() <= MOST:
             found.append(name)
     return found
 

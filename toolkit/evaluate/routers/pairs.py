@@ -58,6 +58,10 @@ class Pair:
     score: Floats
     """(k,) by how much the router wants the strong model"""
 
+    def score_of(self, quality: Floats) -> Floats:
+        """By how much qualities (k, m) speak for the strong model, (k,)."""
+        return np.asarray(quality[:, self.strong] - quality[:, self.weak])
+
     def _curve(self, score: Floats) -> PairCurve:
         quality = self.sample.quality
         return pair_curve(score, quality[:, self.weak], quality[:, self.strong])

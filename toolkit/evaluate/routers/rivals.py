@@ -46,10 +46,13 @@ class Rival:
     """of its hull over the budgets; undefined without costs, and of one point"""
     aiq_gain: Estimate
     """the router's minus its, paired"""
+    gain: Estimate
+    """the same over the budgets up to that of the best single model: who routes need not spend
+    more, so this is what a verdict is about"""
     at_usd_per_1k: float
     """the cost at which ``difference`` is told: that of the rival, if it has but one, else halfway
-    between the cheapest and the dearest model, by ratio; NaN without costs, where both go for the
-    highest quality"""
+    between the cheapest and the best single model, by ratio; NaN without costs, where both go for
+    the highest quality"""
     difference: Estimate
     """quality of the router minus that of the rival at that cost, paired"""
     apgr: Estimate
@@ -74,6 +77,7 @@ class Rival:
                 {
                     "aiq": self.aiq,
                     "aiq_gain": self.aiq_gain,
+                    "gain": self.gain,
                     "difference": self.difference,
                     "apgr": self.apgr,
                     "apgr_gain": self.apgr_gain,
@@ -112,47 +116,52 @@ class Contest:
         column: str | None = None,
     ) -> Rival:
         """Hold one against the router; ``score`` (k,) is by how much it wants the strong model."""
-        aiq = aiq_gain = UNDEFINED
+        aiq = aiq_gain = gain = UNDEFINED
         at = np.nan
         if self.budgets is None:
-            best = Drawn(measured.qualities, measured.drawn_quality, len(self.sample.request))
-            mine = Drawn(self.router.qualities, self.router.drawn_quality, best.n)
-            difference = mine.minus(best)[0] if len(measured) == 1 else UNDEFINED
+            difference = self._best_settings(measured)
         else:
-            several = len(measured) > 1
-            at = self.budgets.middle if several else float(measured.costs[0])
-            if several:
-                area, own = self.budgets.area(measured), self.budgets.area(self.router)
-                aiq, aiq_gain = area.estimates()[0], own.minus(area)[0]
-            difference = self._at(at, measured)
+            budgets = self.budgets
+            if len(measured) > 1:
+                at = float(budgets.middle.value[0])
+                area = budgets.area(measured)
+                aiq, aiq_gain = area.estimates()[0], budgets.area(self.router).minus(area)[0]
+                short = budgets.area(measured, budgets.best)
+                gain = budgets.area(self.router, budgets.best).minus(short)[0]
+            else:
+                at = float(measured.costs[0])
+            difference = UNDEFINED if np.isnan(at) else _difference(budgets, self.router, measured)
         apgr, apgr_gain = self.pair.against(score) if self.pair else (UNDEFINED, UNDEFINED)
         points = [
             RivalPoint(labels[i], measured.cost[i], measured.quality[i]) for i in _by_cost(measured)
         ]
         return Rival(
-            name, kind, tuple(points), aiq, aiq_gain, at, difference, apgr, apgr_gain, column
+            name, kind, tuple(points), aiq, aiq_gain, gain, at, difference, apgr, apgr_gain, column
         )
 
-    def _at(self, at: float, measured: Measured) -> Estimate:
-        """The difference in quality at a cost: of one point at its own, in every draw."""
-        assert self.budgets is not None
-        if np.isnan(at):
+    def _best_settings(self, measured: Measured) -> Estimate:
+        """Without costs: the difference of the only settings."""
+        if len(measured) != 1:
             return UNDEFINED
-        if len(measured) == 1:
-            drawn_at = measured.drawn_cost
-            theirs = Drawn(measured.qualities, measured.drawn_quality, self.budgets.n)
-        else:
-            low, high = (
-                self.budgets.singles.drawn_cost[:, [0]],
-                self.budgets.singles.drawn_cost[:, [-1]],
-            )
-            drawn_at = np.sqrt(low * high) if self.budgets.low > 0 else (low + high) / 2
-            theirs = self.budgets.height(measured, np.array([at]), drawn_at)
-        # Whoever spends less than the cheapest model is held against that.
-        floor = self.budgets.singles.drawn_cost[:, [0]]
-        where = np.array([max(at, self.budgets.low)])
-        mine = self.budgets.height(self.router, where, np.maximum(drawn_at, floor))
+        n = len(self.sample.request)
+        mine, theirs = (
+            Drawn(one.qualities, one.drawn_quality, n) for one in (self.router, measured)
+        )
         return mine.minus(theirs)[0]
+
+
+def _difference(budgets: Budgets, router: Measured, measured: Measured) -> Estimate:
+    """In quality at one cost: of one point at its own, of a curve at the middle; in every draw."""
+    if len(measured) == 1:
+        at, drawn_at = measured.costs, measured.drawn_cost
+        theirs = Drawn(measured.qualities, measured.drawn_quality, budgets.n)
+    else:
+        at, drawn_at = budgets.middle.value, budgets.middle.draws
+        theirs = budgets.height(measured, at, drawn_at)
+    # Whoever spends less than the cheapest model is held against that.
+    least = budgets.singles.drawn_cost[:, [0]]
+    mine = budgets.height(router, np.maximum(at, budgets.low), np.maximum(drawn_at, least))
+    return mine.minus(theirs)[0]
 
 
 def _by_cost(measured: Measured) -> list[int]:
