@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from toolkit.policy.guards import Breaker, RetryBudget
-from toolkit.policy.model import Chain, Model, Policy
+from toolkit.policy.model import Chain, Model, Policy, Route
 from toolkit.policy.steps import ModelStep, StaleStep
 from toolkit.policy.written import MAX_NAME
 
@@ -25,9 +25,10 @@ PROTECTIONS = (NO_FALLBACK, FALLBACK, BREAKER, ALL)
 def protections(policy: Policy) -> dict[str, Policy]:
     """The same policy with none, some and all of its protections, by the names of PROTECTIONS.
 
-    No fallback: the first model of each chain, asked once. Fallback only: all models of each
-    chain with their retries. With breakers: those that the policy states, none is invented. All of
-    it is the policy as written: with limits, hedges, cache, budgets, shedding and canned answers.
+    No fallback: the first model of each chain, or the one that a router puts first, asked once.
+    Fallback only: all models of each chain with their retries. With breakers: those that the policy
+    states, none is invented. All of it is the policy as written: with limits, hedges, cache,
+    budgets, shedding and canned answers.
     """
     return {
         NO_FALLBACK: _reduced(policy, NO_FALLBACK, steps=1, retries=False),
@@ -61,9 +62,32 @@ def _reduced(
         "models": {name: _model(model, breaker) for name, model in policy.models.items()},
         "chains": {name: _chain(chain, steps, retries) for name, chain in policy.chains.items()},
     }
+    if steps is not None:
+        fields["routes"], more = _first_by_router(policy, retries)
+        fields["chains"] |= more
     for shared in ("cache", "retry_budget", "shedding", "daily_cost_usd"):
         fields[shared] = None
     return Policy(**fields)
+
+
+def _first_by_router(policy: Policy, retries: bool) -> tuple[tuple[Route, ...], dict[str, Chain]]:
+    """The routes with routers that choose one model, and the chains with all that they choose of.
+
+    A router picks from the steps of a chain, so it needs those that its rung takes from the chain.
+    """
+    routes, chains = [], {}
+    for route in policy.routes:
+        changed: dict[str, Any] = {}
+        if route.router is not None:
+            changed["router"] = route.router.model_copy(update={"fallbacks": 0})
+            if route.use is not None:
+                name = f"{route.use[: MAX_NAME - 20]}, one of them"
+                while name in policy.chains:
+                    name = f"{name[: MAX_NAME - 1]}'"
+                chains[name] = _chain(policy.chains[route.use], None, retries)
+                changed["use"] = name
+        routes.append(route.model_copy(update=changed))
+    return tuple(routes), chains
 
 
 def _model(model: Model, breaker: bool) -> Model:

@@ -88,9 +88,8 @@ def load_routers(policy: Policy) -> Routers:
 
 
 def columns_read(router: QualityRouter) -> tuple[str, ...]:
-    """The request columns that a router was trained on, the prompt among them where it reads it."""
-    names = [str(column["name"]) for column in router.columns_]
-    return tuple(dict.fromkeys([*([PROMPT] if router.text_ else []), *names]))
+    """The request columns that a router may read."""
+    return (PROMPT, *(str(column["name"]) for column in router.columns_))
 
 
 def chosen(

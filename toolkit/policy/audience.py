@@ -34,29 +34,31 @@ class Audience:
     """By the names of the rules, in order."""
     needs: dict[str, Parts]
     """By capability."""
+    leads: dict[str, list[str]]
+    """By chain: the names of the routes that lead to it, `DEFAULT` last."""
     _whys: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, policy: Policy) -> Audience:
         """Analyse the conditions of a policy once."""
+        leads: dict[str, list[str]] = {name: [] for name in policy.chains}
+        for rule in policy.routes:
+            for chain in dict.fromkeys(rule.leads):
+                leads[chain].append(rule.name)
+        leads[policy.default].append(DEFAULT)
         return cls(
             policy,
             {rule.name: clauses(rule.when) for rule in policy.routes},
             {name: clauses(condition) for name, condition in policy.requires.items()},
+            leads,
         )
-
-    def leading_to(self, chain: str) -> list[str]:
-        """The names of the routes that lead to a chain, `DEFAULT` last."""
-        rules = self.policy.routes
-        names = [rule.name for rule in rules if any(name == chain for name, _ in rule.shares)]
-        return names + [DEFAULT] * (self.policy.default == chain)
 
     def barred_steps(self, chain: str, route: str | None = None) -> dict[int, str]:
         """The steps whose model takes no request of a route, or of any that leads to the chain.
 
         The reason stands at the index of each.
         """
-        names = self.leading_to(chain) if route is None else [route]
+        names = self.leads[chain] if route is None else [route]
         if not names or DEFAULT in names:
             return {}
         found = {}
@@ -76,7 +78,7 @@ class Audience:
             for capability in self.needs
             if lacks
             and all(capability in one for one in lacks)
-            and any(self._may_need(route, capability) for route in self.leading_to(chain))
+            and any(self._may_need(route, capability) for route in self.leads[chain])
         ]
 
     def _why_barred(self, model: str, route: str) -> str:

@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 
 from toolkit.errors import Problem
-from toolkit.policy.chain_proof import ChainProof
+from toolkit.policy.audience import Audience
+from toolkit.policy.chain_proof import ChainProof, prove_chain
 from toolkit.policy.domains import clauses
 from toolkit.policy.model import Chain, Policy
+from toolkit.policy.orders import orders_of, with_orders
 from toolkit.policy.proofs import unused_chains
 from toolkit.policy.reach import cache_of
 from toolkit.policy.steps import DegradeStep, ModelStep, StaleStep
@@ -25,16 +27,16 @@ MANY_CALLS = 3
 def warnings(policy: Policy, proofs: Mapping[str, ChainProof]) -> Iterator[Problem]:
     """The likely mistakes."""
     yield from _unused(policy)
-    for name, proof in proofs.items():
-        yield from _chain(policy.chains[name], f"chains.{name}", proof)
+    for where, chain, proof in _subjects(policy, proofs):
+        yield from _chain(chain, where, proof)
+    for name in policy.chains:
         yield from _steps(policy, name)
     yield from _protection(policy)
 
 
 def risks(policy: Policy, proofs: Mapping[str, ChainProof]) -> Iterator[Problem]:
     """The weak places, by chain and then of the whole policy."""
-    for name, proof in proofs.items():
-        where, chain = f"chains.{name}", policy.chains[name]
+    for where, chain, proof in _subjects(policy, proofs):
         for group in proof.shared_providers:
             if len(group.models) > 1:
                 steps = " and ".join(map(str, group.steps))
@@ -51,11 +53,26 @@ def risks(policy: Policy, proofs: Mapping[str, ChainProof]) -> Iterator[Problem]
     yield from _load(policy, proofs)
 
 
+def _subjects(
+    policy: Policy, proofs: Mapping[str, ChainProof]
+) -> Iterator[tuple[str, Chain, ChainProof]]:
+    """Each chain with its place and its proof; of a router without a chain, one of its orders."""
+    for name, proof in proofs.items():
+        yield f"chains.{name}", policy.chains[name], proof
+    ordered = with_orders(policy)
+    for i, route in enumerate(policy.routes):
+        if route.router is not None and route.use is None:
+            name = ordered.routes[i].leads[0]
+            proof = prove_chain(Audience.of(ordered), name)
+            yield f"routes.{i}.router", ordered.chains[name], proof
+
+
 def _unused(policy: Policy) -> Iterator[Problem]:
     for name in unused_chains(policy):
         yield Problem("no route leads to this chain", f"chains.{name}")
     asks = [s for chain in policy.chains.values() for s in chain.steps if isinstance(s, ModelStep)]
     asked = {step.model for step in asks} | {step.hedge.model for step in asks if step.hedge}
+    asked |= {model for orders in orders_of(policy).values() for model in orders.models}
     for name in policy.models:
         if name not in asked:
             yield Problem("no step asks this model", f"models.{name}")
@@ -159,7 +176,7 @@ def most_calls_in_window(policy: Policy, name: str) -> float:
 
 def _longest_call(policy: Policy, name: str) -> float:
     longest = 0.0
-    for chain in policy.chains.values():
+    for chain in with_orders(policy).chains.values():
         for step in chain.steps:
             if not isinstance(step, ModelStep):
                 continue

@@ -73,7 +73,8 @@ def _problem(details: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         return Problem("unknown key", where, repr(place[-1]), _allowed_keys(place))
     if kind == "missing":
-        return Problem("is missing", where, "", _EXAMPLES.get(str(place[-1]), ""))
+        example = _EXAMPLES.get(".".join(map(str, place[-2:])))
+        return Problem("is missing", where, "", example or _EXAMPLES.get(str(place[-1]), ""))
     if kind in _WANTED:
         return Problem(_WANTED[kind][0], where, got, _WANTED[kind][1] + _hint(details))
     if kind == "literal_error" and place[-1] == "degrade":
@@ -84,7 +85,10 @@ def _problem(details: ErrorDetails) -> Problem:
         limit = f"{limit:g}" if isinstance(limit, float) else limit
         return Problem(what, where, "" if what == "is empty" else got, allowed.format(limit))
     return Problem(
-        details["msg"], where, "" if kind == "empty" else got, str(limits.get("allowed", ""))
+        details["msg"],
+        where,
+        "" if kind in {"empty", "rule"} else got,
+        str(limits.get("allowed", "")),
     )
 
 
@@ -135,6 +139,7 @@ _EXAMPLES = {
     "steps": "a list of {model: NAME} and {degrade: message, text: TEXT}",
     "model": "the name of a model (or a step with degrade)",
     "name": "a name for this rule",
+    "router.name": "the name of a trained router",
     "when": "{column: {operator: value}}, all, any, not",
     "use": "the name of a chain",
     "weight": "a number above 0",

@@ -147,6 +147,13 @@ class Route(Written):
     """Puts the model steps of ``use`` in order for each request; without it, all the models."""
 
     @property
+    def leads(self) -> tuple[str, ...]:
+        """The written chains that it leads to; those of a router give it their steps."""
+        if self.split is None:
+            return () if self.use is None else (self.use,)
+        return tuple(share.use for share in self.split)
+
+    @property
     def shares(self) -> tuple[tuple[str, float], ...]:
         """Each (chain, share of this route's requests); the shares sum to 1.
 

@@ -61,5 +61,5 @@ def _taker(part: Clause, earlier: Sequence[tuple[str, Clause]]) -> str | None:
 
 def unused_chains(policy: Policy) -> list[str]:
     """The chains that neither a route nor the default leads to."""
-    used = {name for route in policy.routes for name, _ in route.shares} | {policy.default}
+    used = {name for route in policy.routes for name in route.leads} | {policy.default}
     return [name for name in policy.chains if name not in used]

@@ -12,6 +12,7 @@ from typing import Any
 from toolkit.errors import Problem, did_you_mean
 from toolkit.policy import proofs
 from toolkit.policy.conditions import Condition
+from toolkit.policy.orders import too_many
 
 
 def problems(data: Any) -> list[Problem]:
@@ -92,26 +93,24 @@ def _routes(data: dict[str, Any]) -> Iterator[Problem]:
 
 def _routers(data: dict[str, Any]) -> Iterator[Problem]:
     """Routers that have no model to choose, or too many orders."""
-    from toolkit.policy.orders import too_many
-
     chains, models = data.get("chains"), data.get("models")
     for i, route in _items(data.get("routes")):
         router, use = route.get("router"), route.get("use")
         if not isinstance(router, dict) or route.get("split") is not None:
             continue
-        found: int | None = len(models) if isinstance(models, dict) else None
+        found = len(models) if isinstance(models, dict) else 0
         if isinstance(use, str):
             chain = chains.get(use) if isinstance(chains, dict) else None
-            steps = _items(chain.get("steps")) if isinstance(chain, dict) else None
-            found = steps and sum("degrade" not in step for _, step in steps)
-            if found == 0:
+            steps = _items(chain.get("steps")) if isinstance(chain, dict) else []
+            found = sum("degrade" not in step for _, step in steps)
+            if steps and not found:
                 yield Problem(
                     "has no model that the router could choose",
                     f"routes.{i}.use",
                     repr(use),
                     "a chain with model steps",
                 )
-        yield from too_many(router, found or 0, f"routes.{i}.router")
+        yield from too_many(router, found, f"routes.{i}.router")
 
 
 def _steps(data: dict[str, Any]) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from toolkit.policy.conditions import Condition
 from toolkit.policy.guards import Breaker, Cache, Limits, RetryBudget, Shedding
 from toolkit.policy.model import Goals, Model, Policy, Route
+from toolkit.policy.router_rule import RouterRule
 from toolkit.policy.steps import DegradeStep, StaleStep, Step
 
 _OPERATORS = {
@@ -30,10 +31,27 @@ def condition_in_words(condition: Condition) -> str:
 
 def route_in_words(route: Route) -> str:
     """Where a route leads, such as ``cheap`` or ``90 % cheap, 10 % strong, by user``."""
+    if route.router is not None:
+        models = "all models" if route.use is None else f"the models of {route.use}"
+        return f"{models}, {router_in_words(route.router)}"
     if route.split is None:
         return str(route.use)
     text = ", ".join(f"{100 * share:.3g} % {name}" for name, share in route.shares)
     return f"{text}, by {route.sticky_by}" if route.sticky_by else text
+
+
+def router_in_words(router: RouterRule) -> str:
+    """For example ``in the order of router easy: first the cheapest with P ≥ 0.85``."""
+    way, value = router.rule
+    if way == "min_quality":
+        first = f"the cheapest with a probability of at least {value:g}"
+    elif way == "max_cost_usd":
+        first = f"the best for at most ${_number(value)} a request"
+    else:
+        first = f"the best where a point of quality is worth ${_number(value)} per 1,000 requests"
+    stand = f"{router.fallbacks} more" if router.fallbacks else "no other"
+    unlike = "" if router.abstain_above == 1 else "; what is like nothing it knows: the default"
+    return f"in the order of router {router.name}: first {first}, then {stand}{unlike}"
 
 
 def step_in_words(step: Step) -> str:

@@ -1,7 +1,7 @@
 """Which model a log asked for each request, and which ones a policy would ask.
 
 An action is the model that a request is first sent to. A policy takes it with a known probability:
-its rules decide, and the shares of a split are probabilities, so nothing is drawn here.
+its rules and routers decide, and the shares of a split are probabilities, so nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from toolkit.engine.facts import facts, request_tokens
 from toolkit.errors import DataError
+from toolkit.learn.routing import chosen, load_routers
 from toolkit.policy.conditions import route_masks
 from toolkit.policy.model import Policy
+from toolkit.policy.orders import orders_of, with_orders
 from toolkit.policy.plan import ASK, LOOK, Plan, chain_names, compile_plan
 from toolkit.schema import REQUEST_ID
 
@@ -36,6 +38,7 @@ class Target:
     """What a policy would do with the n requests of a dataset. Make it with :func:`target`."""
 
     policy: Policy
+    """with a chain for each order that its routers choose for these requests"""
     plan: Plan
     dataset: Dataset
     route: NDArray[np.intp]
@@ -107,9 +110,10 @@ def target(policy: Policy, dataset: Dataset, unseen: Sequence[str] = ()) -> Targ
     Raises:
         PolicyError: The policy names a model or a column that the dataset does not have.
     """
+    route = _routes(policy, dataset)
+    policy, chains = _taken(policy, dataset, route)
     plan = compile_plan(policy, (*dataset.models, *unseen))
     plan.models["column"][plan.models["column"] >= dataset.n_models] = -1
-    route = _routes(policy, dataset)
     able = _able(policy, plan, dataset)
     first = [_first(plan, chain, able) for chain in range(len(plan.chains))]
     return Target(
@@ -117,7 +121,7 @@ def target(policy: Policy, dataset: Dataset, unseen: Sequence[str] = ()) -> Targ
         plan=plan,
         dataset=dataset,
         route=route,
-        chains=_shares(policy)[route],
+        chains=chains,
         able=able,
         first=np.column_stack(first),
     )
@@ -130,8 +134,36 @@ def _routes(policy: Policy, dataset: Dataset) -> NDArray[np.intp]:
     return np.where(masks.any(axis=0), masks.argmax(axis=0), -1)
 
 
+def _taken(policy: Policy, dataset: Dataset, route: NDArray[np.intp]) -> tuple[Policy, Floats]:
+    """The policy with the orders that its routers choose, and (n, c) probability of each chain.
+
+    Of the orders that a router might choose, which may be a thousand, mostly few occur.
+    """
+    shares, orders = _shares(policy)[route], orders_of(policy)
+    if not orders:
+        return policy, shares
+    routers, written = load_routers(policy), len(policy.chains)
+    chain = np.full(dataset.n_requests, -1)
+    for i in orders:
+        rows = np.flatnonzero(route == i)
+        if len(rows):
+            chain[rows] = chosen(policy, dataset.requests, i, rows, routers).chain
+    whole = with_orders(policy).chains
+    names, occur = tuple(whole), np.unique(chain[chain >= written])
+    kept = {**policy.chains, **{names[number]: whole[names[number]] for number in occur}}
+    chances = np.zeros((dataset.n_requests, len(kept)))
+    chances[:, :written] = shares
+    rows = np.flatnonzero(chain >= 0)
+    place = np.where(chain < written, chain, written + np.searchsorted(occur, chain))
+    chances[rows, place[rows]] = 1.0
+    return policy.model_copy(update={"chains": kept}), chances
+
+
 def _shares(policy: Policy) -> Floats:
-    """(routes + 1, c) probability of each chain under each rule; the last row is the default's."""
+    """(routes + 1, c) probability of each chain under each rule; the last row is the default's.
+
+    That of a router is 0: which chain it takes depends on the request.
+    """
     index = {name: i for i, name in enumerate(chain_names(policy))}
     shares = np.zeros((len(policy.routes) + 1, len(index)))
     for row, rule in zip(shares, policy.routes, strict=False):

@@ -62,6 +62,7 @@ def branches(policy: Policy, dataset: Dataset, seed: int = 0) -> tuple[Branch, .
     log leaves it out. Raises ``PolicyError`` for a policy that does not fit the dataset.
     """
     asked = target(policy, dataset)
+    policy = asked.policy
     found = []
     for i, name in enumerate(chain_names(policy)):
         if not asked.chains[:, i].any():

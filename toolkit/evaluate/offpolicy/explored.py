@@ -30,8 +30,8 @@ def models_asked(policies: Sequence[Policy], dataset: Dataset) -> tuple[str, ...
                 f"policy {policy.policy!r}: it asks models first that dataset {dataset.name!r} does"
                 f" not have, and of which nothing is known; allowed: {', '.join(dataset.models)}"
             )
-        for i, name in enumerate(chain_names(policy)):
-            steps = policy.chains[name].steps if chances[:, i].any() else ()
+        for i, name in enumerate(chain_names(asked.policy)):
+            steps = asked.policy.chains[name].steps if chances[:, i].any() else ()
             names |= {policy.log_name(s.model) for s in steps if isinstance(s, ModelStep)}
     return tuple(model for model in dataset.models if model in names)
 

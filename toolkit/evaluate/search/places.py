@@ -13,6 +13,7 @@ from toolkit.evaluate.search.tunables import Kind, Tunable, tidy
 from toolkit.policy.conditions import Condition
 from toolkit.policy.guards import Breaker, Cache
 from toolkit.policy.model import Chain, Policy, Route
+from toolkit.policy.router_rule import RouterRule
 from toolkit.policy.steps import ModelStep
 from toolkit.schema import INPUT_TOKENS, ErrorType
 
@@ -102,6 +103,9 @@ class Places:
         return numbers[np.isfinite(numbers)]
 
     def _lead(self, route: Route, i: int) -> Iterator[Tunable]:
+        if route.router is not None:
+            yield from _router(route, route.router, f"routes.{i}.router")
+            return
         if route.split is None:
             assert route.use is not None
             choices = self._chains_like(route.use)
@@ -239,6 +243,26 @@ def _limit(
         low, high = min(low, now), max(high, now)
     if low < high:
         yield Tunable(path, words, "number", group, now, low, high, unit=unit, log=True)
+
+
+def _router(route: Route, router: RouterRule, place: str) -> Iterator[Tunable]:
+    """The knob of a router: how much quality it asks for, or what it may cost."""
+    way, now = router.rule
+    words, low, high, unit = _ROUTER[way]
+    # A router's probabilities are of little use below one half, and a price has no upper end.
+    low, high = (low, high) if way == "min_quality" else (min(low, now / 100), max(high, now * 100))
+    log = way != "min_quality" and now > 0
+    yield Tunable(
+        f"{place}.{way}", f"rule {route.name}: {words}", "number", "rules", now,
+        min(low, now), max(high, now), unit=unit, log=log,
+    )  # fmt: skip
+
+
+_ROUTER = {
+    "min_quality": ("probability of a good answer that its router asks for", 0.5, 0.99, ""),
+    "max_cost_usd": ("most that its router expects to pay for a request", 1e-4, 0.1, "USD"),
+    "tradeoff_usd_per_point": ("what a point of quality is worth to its router", 1e-3, 1.0, "USD"),
+}
 
 
 def _breaker(model: str, breaker: Breaker) -> Iterator[Tunable]:

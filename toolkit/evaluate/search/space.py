@@ -143,7 +143,7 @@ def _worth_it(one: Tunable, policy: Policy) -> bool:
     """
     if one.group == "protection":
         return False
-    leads = [policy.default, *(name for route in policy.routes for name, _ in route.shares)]
+    leads = [policy.default, *(name for route in policy.routes for name in route.leads)]
     own = len(set(leads)) == len(leads) and len(policy.models) > 1
     return not (own and (one.path == "default" or one.path.endswith(".use")))
 
