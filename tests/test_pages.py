@@ -20,7 +20,7 @@ from toolkit.ui.tiles import quality
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path for path in sorted((ROOT / "pages").glob("*.py"))}
-REPLAYED = sorted(PAGES.keys() - {"data.py"})
+REPLAYED = sorted(PAGES.keys() - {"data.py", "router.py"})
 """Pages that show a policy on the data."""
 TILED = [page for page in REPLAYED if page not in {"resilience.py", "tradeoffs.py"}]
 """Those with the four numbers of its summary; under a scenario, or of another policy that is looked
@@ -32,6 +32,7 @@ QUESTIONS = {
     "replay.py": "What would it have cost and scored?",
     "tradeoffs.py": "What is the cheapest way to be good enough?",
     "resilience.py": "What happens when a model fails?",
+    "router.py": "Does a router that learned from the log beat the rules?",
 }
 
 

@@ -38,12 +38,14 @@ def on_demand(
     work: Callable[[Progress | None], Result],
     measured: bool = True,
     unasked: bool = False,
+    primary: bool = False,
 ) -> Result | None:
     """The result of ``work``; None while nobody has asked for it, and a button to do so.
 
     ``key`` tells one result from another; ``name`` is that of the place on the page. Work that
     does not tell how far it is, not ``measured``, shows the time it takes instead of a bar, and
-    cannot be stopped. Work that begins ``unasked`` has the button only after it was stopped.
+    cannot be stopped. Work that begins ``unasked`` has the button only after it was stopped. A
+    ``primary`` button is what the page is for.
     """
     kept = _kept()
     if (name, key) in kept:
@@ -59,6 +61,7 @@ def on_demand(
                 label,
                 key=f"ask-{name}",
                 icon=":material/play_arrow:",
+                type="primary" if primary else "secondary",
                 disabled=running,
                 on_click=st.session_state.update,
                 args=({asked: key, stopped: None},),

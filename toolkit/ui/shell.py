@@ -27,6 +27,7 @@ def shell() -> StreamlitPage:
             st.Page("pages/policy.py", title="Policy", icon=":material/account_tree:"),
             st.Page("pages/replay.py", title="Replay", icon=":material/replay:"),
             st.Page("pages/tradeoffs.py", title="Trade-offs", icon=":material/balance:"),
+            st.Page("pages/router.py", title="Router", icon=":material/route:"),
             st.Page(
                 "pages/resilience.py", title="Resilience", icon=":material/electrical_services:"
             ),

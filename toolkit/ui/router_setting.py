@@ -1,0 +1,144 @@
+"""The router's one knob: three ways to turn it, each with the points that it leads to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from toolkit.evaluate.format import number, usd, usd_per_1k
+from toolkit.policy.router_rule import RouterRule
+from toolkit.ui import strays
+from toolkit.ui.router_view import Trained
+from toolkit.ui.text import literal
+from toolkit.ui.tradeoffs_form import write_link
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.routers.curve import CurvePoint
+
+KNOB, AT = "knob", "at"
+"""Session keys, and names in the link: which way to choose, and its value."""
+QUALITY, COST, WORTH = "min_quality", "max_cost_usd", "tradeoff_usd_per_point"
+LABELS = {QUALITY: "At least this good", COST: "At most this dear", WORTH: "What better is worth"}
+USUAL = 0.85
+"""The quality that the slider begins with, where it can be had."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value of the knob."""
+
+    knob: str
+    point: CurvePoint
+
+    def rule(self, name: str) -> RouterRule:
+        """As a policy has it, for the saved router ``name``."""
+        return RouterRule.model_validate({"name": name, self.knob: self.point.value})
+
+    @property
+    def words(self) -> str:
+        """What the router does, in a sentence."""
+        return {
+            QUALITY: "Each request goes to the cheapest model whose answer is right with a "
+            f"probability of {number(self.point.value)} or more; where none is, to the likeliest.",
+            COST: "Each request goes to the model most likely to be right of those expected to "
+            f"cost {usd(self.point.value)} or less for it; where none does, to the cheapest.",
+            WORTH: "Each request goes where a better chance is still worth its price: up to "
+            f"{usd(self.point.value)} per 1,000 requests for one point (0.01) of quality.",
+        }[self.knob]
+
+
+def points(found: Trained, knob: str) -> tuple[CurvePoint, ...]:
+    """What the knob can be set to; settings that change nothing are told once."""
+    training = found.training
+    every = {
+        QUALITY: lambda: training.thresholds.points,
+        COST: lambda: _by_cost(found.key, found),
+        WORTH: lambda: training.curve.points,
+    }[knob]()
+    kept: list[CurvePoint] = []
+    for point in every:
+        if knob == QUALITY or not kept or point.shares != kept[-1].shares:
+            kept.append(point)
+    return tuple(kept)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _by_cost(key: object, _found: Trained) -> tuple[CurvePoint, ...]:  # noqa: ARG001
+    from toolkit.evaluate.routers.settings import by_cost_limit
+
+    return by_cost_limit(_found.training)
+
+
+def knobs(found: Trained) -> list[str]:
+    """The ways to choose that this training has figures for."""
+    return [knob for knob in LABELS if len(points(found, knob)) > 1 or knob == QUALITY]
+
+
+def turned(found: Trained) -> Setting:
+    """Draw the knob; where it stands."""
+    options = knobs(found)
+    _first(KNOB, options, options[0])
+    chosen = st.segmented_control(
+        "Send each request to …",
+        options,
+        key=KNOB,
+        format_func=LABELS.__getitem__,
+        required=True,
+        persist_state="session",
+        help="`min_quality`, `max_cost_usd` or `tradeoff_usd_per_point` of the route in a policy",
+    )
+    knob = chosen or options[0]
+    known = points(found, knob)
+    values = {written(point.value): point for point in known}
+    _first(AT, list(values), _usual(found, knob, known))
+    label = {
+        QUALITY: "Probability of a right answer, at least",
+        COST: "Expected cost of one request, USD, at most",
+        WORTH: "USD per 1,000 requests for one point of quality",
+    }[knob]
+    at = st.select_slider(
+        label, list(values), key=AT, format_func=lambda one: _shown(knob, values[one].value)
+    )
+    begins = knob == QUALITY and at == _usual(found, knob, known)
+    write_link({} if begins else {KNOB: knob, AT: str(at)}, {KNOB, AT})
+    return Setting(knob, values[str(at)])
+
+
+def written(value: float) -> str:
+    """A value of the knob as a key and in a link."""
+    return f"{value:.6g}"
+
+
+def _shown(knob: str, value: float) -> str:
+    return number(value) if knob == QUALITY else usd(value)
+
+
+def _usual(found: Trained, knob: str, known: tuple[CurvePoint, ...]) -> str:
+    """Where the slider begins: as good as the best model for least, else the best bargain."""
+    single = found.training.rival("single")
+    enough = [p for p in known if single and p.quality.value >= single.point.quality.value]
+    priced = [p for p in enough if math.isfinite(p.cost_usd_per_1k.value)]
+    if priced:
+        return written(min(priced, key=lambda p: p.cost_usd_per_1k.value).value)
+    gaining = [p for p in known if math.isfinite(p.gain.value)]
+    if gaining:
+        return written(max(gaining, key=lambda p: p.gain.value).value)
+    if knob == QUALITY:
+        return written(min(known, key=lambda p: abs(p.value - USUAL)).value)
+    return written(known[len(known) // 2].value)
+
+
+def _first(key: str, options: list[str], otherwise: str) -> None:
+    if st.session_state.get(key) not in options:
+        wanted = st.query_params.get(key, "")
+        if wanted and wanted not in options and key not in st.session_state:
+            strays.lost({KNOB: "way to choose", AT: "setting"}[key], wanted)
+        st.session_state[key] = wanted if wanted in options else otherwise
+
+
+def cost_words(point: CurvePoint) -> str:
+    """``$0.310 /1k``, or nothing where costs are not known."""
+    return literal(usd_per_1k(point.cost_usd_per_1k.value))
