@@ -17,7 +17,13 @@ from toolkit.figures.intervals import comparison_figure, summary_figure
 from toolkit.figures.latency import latency_figure
 from toolkit.figures.offpolicy import estimates_figure, overlap_figure
 from toolkit.figures.pulse import pulse_figure
+from toolkit.figures.reliability import reliability_figure
 from toolkit.figures.report import report
+from toolkit.figures.router_curve import router_figure
+from toolkit.figures.router_importance import importance_figure
+from toolkit.figures.router_learning import learning_figure
+from toolkit.figures.router_pair import pair_figure
+from toolkit.figures.router_rivals import rivals_figure
 from toolkit.figures.search import search_figure
 from toolkit.figures.timeline import timeline_figure
 from toolkit.figures.tradeoffs import tradeoffs_figure
@@ -38,12 +44,18 @@ __all__ = [
     "exploration_figure",
     "frontier_figure",
     "goodput_figure",
+    "importance_figure",
     "latency_figure",
+    "learning_figure",
     "overlap_figure",
+    "pair_figure",
     "policy_figure",
     "pulse_figure",
+    "reliability_figure",
     "replay_figure",
     "report",
+    "rivals_figure",
+    "router_figure",
     "search_figure",
     "slices_figure",
     "summary_figure",

@@ -23,7 +23,7 @@ WIDE, HIGH = 560.0, 290.0
 """The plot in pixels, for the room that labels need."""
 BENDS = 24
 """Pieces of a line between two points."""
-_SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
+SYMBOLS = {"single": "circle-open", "random": "x-thin-open", "oracle": "star-open"}
 
 
 def mixes(fig: go.Figure, frontier: Frontier, x: str) -> None:
@@ -42,7 +42,7 @@ def mixes(fig: go.Figure, frontier: Frontier, x: str) -> None:
         ),
     )
     for name, ends, line in lines:
-        cost, quality = _straight(ends)
+        cost, quality = straight(ends)
         fig.add_trace(
             go.Scatter(
                 x=cost if x == COST else quality,
@@ -55,7 +55,7 @@ def mixes(fig: go.Figure, frontier: Frontier, x: str) -> None:
         )
 
 
-def _straight(ends: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+def straight(ends: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     """A line through points that is straight in dollars, also where the axis is logarithmic."""
     cost, quality = (list(axis) for axis in zip(*ends[:1], strict=True)) if ends else ([], [])
     for (c, q), (d, r) in pairwise(ends):
@@ -94,10 +94,10 @@ def baselines(
             _hollow(fig, [row], row.name, across, up, labels, {}, frontier.used)
     hidden = [row.name for row in rows if not inside(row)]
     if hidden:
-        _outside(fig, hidden)
+        outside(fig, hidden)
 
 
-def _outside(fig: go.Figure, names: Sequence[str]) -> None:
+def outside(fig: go.Figure, names: Sequence[str]) -> None:
     """Tell what is not in the picture."""
     what = "baseline is" if len(names) == 1 else "baselines are"
     fig.add_annotation(
@@ -155,7 +155,7 @@ def _hollow(
             textposition=[labels.get(row.name, "top center") for row in rows],
             textfont={"size": 12},
             marker={
-                "symbol": [_SYMBOLS[_kind(row)] for row in rows],
+                "symbol": [SYMBOLS[_kind(row)] for row in rows],
                 "size": [12 if row.name in labels else 9 for row in rows],
                 "color": [colours.get(row.name, theme.NEUTRAL) for row in rows],
                 "line": {"width": 2},

@@ -1,0 +1,155 @@
+"""Whether predicted probabilities come true: predicted against observed, per model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from toolkit.evaluate.format import count, number, number_interval, percent
+from toolkit.figures import theme
+from toolkit.figures.router_words import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolkit.evaluate.routers.calibration import Bin, Calibration
+
+HISTOGRAM = 0.2
+"""Share of the height that the histogram has."""
+
+
+def reliability_figure(
+    calibration: Sequence[Calibration],
+    model: str,
+    colours: Mapping[str, str] | None = None,
+    height: int = 380,
+) -> go.Figure:
+    """Observed quality against the predicted one, a marker per bin with Wilson's 95 % interval.
+
+    On the dotted line predictions come true. Below, how many requests have which prediction. The
+    ECE, beside it what a router whose predictions are right would show, and the Brier score,
+    beside it that of the mean, stand on top. Raises ``ValueError`` for a model that is not among
+    those of ``calibration``.
+    """
+    found = next((one for one in calibration if one.model == model), None)
+    if found is None:
+        known = ", ".join(one.model for one in calibration)
+        raise ValueError(f"no predictions for the model {model!r}; there are some for {known}")
+    colour = (colours or {}).get(model, theme.POLICY)
+    fig = theme.figure(height, theme.plain(f"Predicted against observed quality of {model}"))
+    fig.add_trace(
+        go.Scatter(
+            x=[0, 1],
+            y=[0, 1],
+            mode="lines",
+            name="as predicted",
+            line={"color": theme.NEUTRAL, "width": 1.5, "dash": "dot"},
+            hoverinfo="skip",
+        )
+    )
+    if found.bins:
+        _observed(fig, found, colour)
+        _histogram(fig, found, colour)
+    else:
+        theme.empty(fig, "no predictions with grades")
+    _scores(fig, found)
+    fig.update_layout(
+        showlegend=False,
+        margin={"t": 50},
+        yaxis2={
+            "domain": [0, HISTOGRAM - 0.05],
+            "title": {"text": "requests", "font": {"size": 12}},
+            "nticks": 3,
+            "zeroline": False,
+            "automargin": True,
+            "rangemode": "tozero",
+        },
+        bargap=0.08,
+    )
+    fig.update_xaxes(
+        title="predicted probability of a right answer",
+        range=[-0.02, 1.02],
+        zeroline=False,
+        anchor="y2",
+    )
+    fig.update_layout(
+        yaxis={
+            "title": "observed quality",
+            "domain": [HISTOGRAM, 1],
+            "range": [-0.02, 1.02],
+            "zeroline": False,
+        }
+    )
+    return fig
+
+
+def _observed(fig: go.Figure, found: Calibration, colour: str) -> None:
+    bins = found.bins
+    fig.add_trace(
+        go.Scatter(
+            x=[b.predicted for b in bins],
+            y=[b.observed.value for b in bins],
+            error_y={
+                "type": "data",
+                "array": [b.observed.high - b.observed.value for b in bins],
+                "arrayminus": [b.observed.value - b.observed.low for b in bins],
+                "color": theme.faded(colour, 0.6),
+                "thickness": 1.5,
+                "width": 4,
+            },
+            name="observed",
+            mode="markers+lines",
+            line={"color": theme.faded(colour, 0.4), "width": 1.2},
+            marker={"size": 8, "color": colour},
+            customdata=[_words(b, found) for b in bins],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+
+
+def _histogram(fig: go.Figure, found: Calibration, colour: str) -> None:
+    fig.add_trace(
+        go.Histogram(
+            x=[b.predicted for b in found.bins],
+            y=[b.n for b in found.bins],
+            histfunc="sum",
+            xbins={"start": 0, "end": 1.0001, "size": 0.05},
+            yaxis="y2",
+            name="requests",
+            marker={"color": theme.faded(colour, 0.5), "line": {"width": 0}},
+            hovertemplate="%{y:,} requests with a prediction of %{x}<extra></extra>",
+        )
+    )
+
+
+def _words(b: Bin, found: Calibration) -> str:
+    e = b.observed
+    return lines(
+        f"predicted {number(b.predicted)}",
+        f"observed {number_interval(e)}",
+        f"predictions from {number(b.low)} to {number(b.high)}",
+        f"n = {count(b.n)} requests, {percent(b.n / found.n)} of all",
+    )
+
+
+def _scores(fig: go.Figure, found: Calibration) -> None:
+    if math.isnan(found.ece.value):
+        return
+    rows = (
+        f"ECE {number_interval(found.ece)}, if right {number(found.ece_if_right)}",
+        f"Brier {number_interval(found.brier)}, of the mean {number(found.brier_base.value)}",
+    )
+    fig.add_annotation(
+        text="<br>".join(map(theme.plain, rows)),
+        showarrow=False,
+        xref="x domain",
+        yref="paper",
+        x=0,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+        font={"size": 12},
+    )
