@@ -1,1 +1,135 @@
 """The command that trains a router."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toolkit.cli.app import DatasetArg, JsonArg, app, show
+from toolkit.cli.progress import progress_bar
+from toolkit.cli.text import WIDTH, blocks, clean, notes, table, title
+
+if TYPE_CHECKING:
+    from toolkit.evaluate.routers.training import Training
+    from toolkit.learn.registry import RouterEntry
+
+HEADS = "logistic, boosting, neighbours or stack (all of them, blended)."
+TEXTS = "How prompts are read: auto, embedding, tfidf, both or none."
+COLUMNS = "Names of request columns to read, with commas; none for none. Without it, all that fit."
+MODELS = "Names in the log, with commas. Without it, all that have grades."
+SPLITS = (
+    "grouped (users, sessions and near-duplicate prompts on one side), time (later requests judged "
+    "by routers of earlier ones) or random."
+)
+
+
+@app.command("train")
+def train_command(
+    dataset: DatasetArg,
+    name: Annotated[str, typer.Option(help="What to call the router; kept as a new version.")],
+    head: Annotated[str, typer.Option(help=HEADS)] = "logistic",
+    text: Annotated[str, typer.Option(help=TEXTS)] = "auto",
+    columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
+    models: Annotated[str | None, typer.Option(help=MODELS)] = None,
+    calibration: Annotated[str, typer.Option(help="isotonic, sigmoid or none.")] = "isotonic",
+    split: Annotated[str, typer.Option(help=SPLITS)] = "auto",
+    folds: Annotated[int, typer.Option(help="So many parts judge each other, 2 to 20.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of folds, router and intervals.")] = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it what the name stands for.")
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out slices, learning curve and importance.")
+    ] = False,
+    as_json: JsonArg = False,
+) -> None:
+    """Train a router on a log, and judge it on requests that it has not seen."""
+    from toolkit.evaluate.routers.train import train
+    from toolkit.learn.folder import checked_name
+    from toolkit.logs.datasets import load_dataset
+
+    checked_name(name)
+    data = load_dataset(dataset)
+    with progress_bar("%") as progress:
+        found = train(
+            data,
+            models=_names(models),
+            text=None if text == "none" else text,
+            columns=_columns(columns),
+            head=head,
+            calibration=None if calibration == "none" else calibration,
+            split=split,
+            folds=folds,
+            seed=seed,
+            details=not quick,
+            progress=progress,
+        )
+    entry = found.save(name, promote=promote)
+    result = {"name": entry.name, "version": entry.version, "current": entry.current}
+    show(result | found.to_dict(), training_text(found, entry), as_json=as_json)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _columns(text: str | None) -> list[str] | str:
+    if text == "none":
+        return []
+    return _names(text) or "auto"
+
+
+def training_text(found: Training, entry: RouterEntry) -> str:
+    """The answer first, then the curve, the rivals, how far to trust it, and how to use it."""
+    from toolkit.evaluate.format import count
+    from toolkit.evaluate.routers.rows import (
+        calibration_rows,
+        curve_rows,
+        findings,
+        rival_rows,
+        scores,
+    )
+
+    heading = f"{entry.name} on {found.dataset.name}, {count(found.n)} requests, "
+    heading += f"{len(found.models)} models"
+    return blocks(
+        textwrap.fill(clean(found.verdict), WIDTH),
+        title(heading, simulated=found.simulated),
+        notes(found.warnings),
+        table(*curve_rows(found), words=()),
+        table(*rival_rows(found)),
+        table(*calibration_rows(found)),
+        notes([*scores(found), *findings(found)]),
+        notes(found.assumptions),
+        use_text(found, entry),
+    )
+
+
+def use_text(found: Training, entry: RouterEntry) -> str:
+    """Where it is kept, and how a policy asks it."""
+    name = entry.name if entry.current else entry.reference
+    kept = f"Kept as {entry.reference}"
+    kept += "." if entry.current else f"; {entry.name} stands for another: --promote changes that."
+    return "\n".join(
+        (
+            clean(kept),
+            "In a policy:",
+            "  routes:",
+            "    - name: learned",
+            "      when: {request_id: {exists: true}}",
+            f"      router: {{name: {name}, min_quality: {_setting(found):g}}}",
+        )
+    )
+
+
+def _setting(found: Training) -> float:
+    """The cheapest threshold that is as good as the best single model; else the best there is."""
+    best = found.rival("single")
+    points = found.thresholds.points
+    wanted = best.point.quality.value if best is not None else 1.0
+    enough = [p for p in points if p.quality.value >= wanted]
+    if enough:
+        return min(enough, key=lambda p: (p.cost_usd_per_1k.value, p.value)).value
+    return max(points, key=lambda p: p.quality.value).value

@@ -114,12 +114,10 @@ class AiqScores:
             "aiq_zero_router": self.zero_router,
             "aiq_oracle": self.oracle,
             "aiq_gain": self.gain,
+            "aiq_gain_to_best": self.gain_to_best,
         }
-        span = {
-            "aiq_low_cost_usd_per_1k": self.low_cost,
-            "aiq_high_cost_usd_per_1k": self.high_cost,
-        }
-        return as_json.estimates(named) | span
+        ends = {"low": self.low_cost, "high": self.high_cost, "best": self.enough_cost}
+        return as_json.estimates(named) | {f"aiq_{k}_cost_usd_per_1k": v for k, v in ends.items()}
 
 
 def settings(costs: Floats) -> tuple[float, ...]:

@@ -47,6 +47,13 @@ class Numbers:
     pair: Pair | None
     aiq: AiqScores | None
     singles: Measured
+    by_quality: list[Chosen]
+    """the models (k,) that each of THRESHOLDS asks"""
+    middle: Chosen
+    """(k,) of the setting whose cost comes nearest to the middle of the budgets"""
+    middle_label: str
+    table_middle: Chosen | None
+    """(k,) the same of the lookup table"""
 
 
 def numbers_of(
@@ -82,27 +89,31 @@ def numbers_of(
     labels = ["highest quality"] if budgets is None else labels_of(values)
 
     def learned(
-        name: str, kind: Kind, quality: Floats, cost: Floats, column: str | None = None
+        name: str, kind: Kind, theirs: list[Chosen], quality: Floats, column: str | None = None
     ) -> Rival:
-        measured = sample.of(chosen(quality, cost, knob, values))
         score = pair.score_of(quality[judged]) if pair else None
-        return contest.rival(name, kind, labels, measured, score, column)
+        return contest.rival(name, kind, labels, sample.of(theirs), score, column)
 
     rivals = plain_rivals(contest, models, singles)
     if near is not None:
-        rivals.append(learned(NEIGHBOURS, "neighbours", near.quality, near.cost_usd))
-    table = lookup(found, folds, columns, weight)
+        theirs = chosen(near.quality, near.cost_usd, knob, values)
+        rivals.append(learned(NEIGHBOURS, "neighbours", theirs, near.quality))
+    table, table_middle = lookup(found, folds, columns, weight), None
     if table is not None:
+        theirs = chosen(table.predicted, table.predicted_cost, knob, values)
         name = f"lookup by {table.column}"
-        rivals.append(learned(name, "lookup", table.predicted, table.predicted_cost, table.column))
+        rivals.append(learned(name, "lookup", theirs, table.predicted, table.column))
+        table_middle = theirs[_middle(sample.of(theirs), budgets)]
     best = None if found.logged else _foresight(found, sample)
     if best is not None:
         gain = pair.score_of(sample.quality) if pair else None
         rivals.append(foresight(contest, best, gain))
+    middle = _middle(router, budgets)
+    nothing = RouterCurve("tradeoff_usd_per_point", models, ())
     return Numbers(
         curve=curve_of("tradeoff_usd_per_point", models, values, ways, router, budgets)
         if budgets
-        else RouterCurve("tradeoff_usd_per_point", models, ()),
+        else nothing,
         thresholds=curve_of(
             "min_quality", models, THRESHOLDS, by_quality, sample.of(by_quality), budgets
         ),
@@ -110,7 +121,19 @@ def numbers_of(
         pair=pair,
         aiq=None if budgets is None else _areas(budgets, router, best),
         singles=singles,
+        by_quality=by_quality,
+        middle=ways[middle],
+        middle_label=f"the router at {labels[middle]}",
+        table_middle=table_middle,
     )
+
+
+def _middle(measured: Measured, budgets: Budgets | None) -> int:
+    """The setting whose cost comes nearest to the middle of the budgets, the better of equals."""
+    if budgets is None:
+        return 0
+    off = np.abs(measured.costs - budgets.middle.value[0])
+    return int(np.lexsort((-measured.qualities, off))[0])
 
 
 def _foresight(found: Outcomes, sample: Sample) -> Measured:

@@ -10,22 +10,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from toolkit.engine.decide import check_seed
 from toolkit.errors import DataError
+from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.intervals import bootstrap_of
-from toolkit.evaluate.routers.folds import make_folds
+from toolkit.evaluate.routers.calibration import calibration as calibration_of
+from toolkit.evaluate.routers.details import Details, details_of
+from toolkit.evaluate.routers.doubly import stand_ins
+from toolkit.evaluate.routers.doubts import assumptions, warnings
+from toolkit.evaluate.routers.folds import Folds, make_folds
 from toolkit.evaluate.routers.measured import Sample
 from toolkit.evaluate.routers.numbers import numbers_of
 from toolkit.evaluate.routers.outcomes import Outcomes, outcomes
+from toolkit.evaluate.routers.steps import Progress, Steps
 from toolkit.evaluate.routers.training import Training
-from toolkit.evaluate.routers.unseen import unseen_of
+from toolkit.evaluate.routers.unseen import Unseen, unseen_of
+from toolkit.evaluate.routers.weights import LogWeights, log_weights
+from toolkit.evaluate.routers.words import verdict
 from toolkit.logs.dataset import Dataset
 
-Progress: TypeAlias = Callable[[int, int], None] | None
 Splits: TypeAlias = Literal["auto", "grouped", "time", "random"]
 SPLITS = ("auto", "grouped", "time", "random")
 MOST_FOLDS = 20
@@ -83,34 +92,43 @@ def train(
         "details": details,
     }
     parts = make_folds(dataset, found.rows, "grouped" if split == "auto" else split, folds, seed)
-    make = _maker(found, text, columns, calibration, seed)
-    rivals_learn = head != "neighbours"
-    step = _counter(progress, parts.count * (1 + rivals_learn) + 2)
+    logged = log_weights(dataset, found.models, seed=seed) if found.logged else None
     weight = np.ones(found.quality.shape)
-    unseen = unseen_of(found, parts, lambda: make(head), weight, step)
-    near = (
-        unseen_of(found, parts, lambda: make("neighbours"), weight, step) if rivals_learn else None
-    )
+    if logged is not None and weights is not None:
+        weight = logged.weight[found.rows]
+    make = _maker(found, text, columns, calibration, seed)
+    rivals_learn = ("neighbours",) if head != "neighbours" else ()
+    looked = ("importance", "learning", "rest") if details else ()
+    steps = Steps(progress, "folds", *rivals_learn, "router", "figures", *looked)
+    unseen = unseen_of(found, parts, lambda: make(head), weight, steps.part("folds"))
+    near = None
+    if rivals_learn:
+        near = unseen_of(found, parts, lambda: make("neighbours"), weight, steps.part("neighbours"))
     router = make(head)
     router.fit(
-        found.requests,
-        found.quality,
-        weight,
-        cost_usd=found.cost_usd,
-        latency_s=found.latency_s,
+        found.requests, found.quality, weight, cost_usd=found.cost_usd, latency_s=found.latency_s
     )
-    step()
-    judged = parts.code >= 0
-    if not found.logged:
-        judged &= found.complete
+    steps.part("router")(1, 1)
+    sample, judged = _sample(found, parts, unseen, logged, seed)
     at = np.flatnonzero(judged)
-    sample = Sample(
-        found.rows[at], found.quality[at], found.cost_usd[at], bootstrap_of(dataset, seed=seed)
-    )
     read = [column["name"] for column in router.columns_]
     numbers = numbers_of(found, parts, sample, at, unseen, near, read, weight)
-    step()
-    return Training(
+    together = clusters(dataset)
+    trusted = calibration_of(
+        unseen.quality[at],
+        found.quality[at],
+        found.models,
+        weight=weight[at] if found.logged else None,
+        cluster=None if together is None else together.code[found.rows[at]],
+        seed=seed,
+    )
+    steps.part("figures")(1, 1)
+    more = Details()
+    if details:
+        more = details_of(
+            found, parts, sample, at, unseen, numbers, lambda: make(head), read, weight, seed, steps
+        )
+    training = Training(
         dataset=dataset,
         models=found.models,
         rows=found.rows,
@@ -128,18 +146,48 @@ def train(
         rivals=numbers.rivals,
         pair=numbers.pair.scores(found.models, numbers.singles) if numbers.pair else None,
         aiq=numbers.aiq,
-        calibration=(),
-        slices=None,
-        learning=None,
-        importance=(),
-        leaks=(),
-        floor=None,
+        calibration=trusted,
+        slices=more.slices,
+        learning=more.learning,
+        importance=more.importance,
+        leaks=more.leaks,
+        floor=more.floor,
+        later=more.later,
         warnings=(),
         verdict="",
         assumptions=(),
         seconds=time.perf_counter() - began,
-        estimated=found.logged,
+        logged=logged,
     )
+    return replace(
+        training,
+        verdict=verdict(training),
+        warnings=warnings(training),
+        assumptions=assumptions(training),
+    )
+
+
+def _sample(
+    found: Outcomes, folds: Folds, unseen: Unseen, logged: LogWeights | None, seed: int
+) -> tuple[Sample, NDArray[np.bool_]]:
+    """What is judged, and which rows of ``found`` these are."""
+    judged = folds.code >= 0
+    quality, cost = found.quality, found.cost_usd
+    if logged is None:
+        judged &= found.complete
+    else:
+        propensity = logged.propensity[found.rows]
+        quality = stand_ins(unseen.quality, quality, propensity)
+        cost = stand_ins(unseen.cost_usd, cost, propensity)
+    if judged.sum() < 2:
+        raise DataError(
+            f"train: of dataset {found.dataset.name!r} too few requests are graded for all of "
+            f"{len(found.models)} models to judge a router; got {int(judged.sum())}; allowed: "
+            "models that were asked the same requests"
+        )
+    at = np.flatnonzero(judged)
+    boot = bootstrap_of(found.dataset, seed=seed)
+    return Sample(found.rows[at], quality[at], cost[at], boot, logged is None), judged
 
 
 def _check(split: str, folds: int, seed: int) -> None:
@@ -171,13 +219,3 @@ def _maker(
         )
 
     return make
-
-
-def _counter(progress: Progress, of: int) -> Callable[[], None]:
-    done = iter(range(1, of + 1))
-
-    def step() -> None:
-        if progress is not None:
-            progress(next(done), of)
-
-    return step

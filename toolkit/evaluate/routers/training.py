@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate.curves.hull import Floats
+from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.curve import AiqScores, CurvePoint, RouterCurve
 from toolkit.evaluate.routers.folds import Folds
 from toolkit.evaluate.routers.pairs import PairScores
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from toolkit.evaluate.routers.calibration import Calibration
     from toolkit.evaluate.routers.floor import Floor
     from toolkit.evaluate.routers.importance import Importance
+    from toolkit.evaluate.routers.later import Later
     from toolkit.evaluate.routers.learning import LearningCurve
     from toolkit.evaluate.routers.slices import RouterSlices
+    from toolkit.evaluate.routers.weights import LogWeights
     from toolkit.learn.registry import RouterEntry
     from toolkit.learn.router import QualityRouter
     from toolkit.logs.dataset import Dataset
@@ -88,15 +91,18 @@ class Training:
     importance: tuple[Importance, ...]
     leaks: tuple[str, ...]
     floor: Floor | None
-    """what quality can be promised; these five are left out without ``details``"""
+    """what quality can be promised; not of a log with one outcome per request"""
+    later: Later | None
+    """whether it holds for later requests, where times are known and folds mix them; this and the
+    five before it are left out without ``details``"""
     warnings: tuple[str, ...]
     """with the leaks"""
     verdict: str
     assumptions: tuple[str, ...]
     seconds: float
     """of the training and its evaluation"""
-    estimated: bool = field(default=False)
-    """one outcome per request was logged: figures are doubly robust estimates"""
+    logged: LogWeights | None = None
+    """of a log with one outcome per request"""
 
     @property
     def n(self) -> int:
@@ -107,6 +113,11 @@ class Training:
     def n_judged(self) -> int:
         """Requests behind the figures."""
         return int(self.judged.sum())
+
+    @property
+    def estimated(self) -> bool:
+        """One outcome per request was logged: figures are doubly robust estimates."""
+        return self.logged is not None
 
     @property
     def simulated(self) -> bool:
@@ -125,11 +136,28 @@ class Training:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; an undefined number is None."""
-        raise NotImplementedError
+        from toolkit.evaluate.routers.report import as_dict
+
+        return as_dict(self)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per point of the curve (of the thresholds without costs)."""
-        raise NotImplementedError
+        """One row per point of the curve (of the thresholds where there are no costs)."""
+        import pandas as pd
+
+        curve = self.curve if self.curve.points else self.thresholds
+        return pd.DataFrame(
+            [
+                {
+                    curve.knob: p.value,
+                    **_columns("cost_usd_per_1k", p.cost_usd_per_1k),
+                    **_columns("quality", p.quality),
+                    "zero_router": p.zero_router,
+                    **_columns("gain", p.gain),
+                    **dict(zip(self.models, p.shares, strict=True)),
+                }
+                for p in curve.points
+            ]
+        ).set_index(curve.knob)
 
     def figure(self) -> go.Figure:
         """Draw the curve among its rivals."""
@@ -138,11 +166,22 @@ class Training:
         return router_figure(self)
 
     def _repr_html_(self) -> str:
-        raise NotImplementedError
+        from toolkit.evaluate.routers.rows import as_html
+
+        return as_html(self)
 
     def save(self, name: str, promote: bool | None = None) -> RouterEntry:
-        """Keep the router in the registry, with a card that tells all this."""
-        raise NotImplementedError
+        """Keep the router in the registry, with a card that tells all this.
+
+        The first version of a name becomes the current one, a later one only with ``promote``.
+
+        Raises:
+            DataError: The name is not plain, or the folder cannot be written.
+        """
+        from toolkit.evaluate.routers.report import card
+        from toolkit.learn.registry import save_router
+
+        return save_router(self.router, name, card(self), promote=promote)
 
     def policy(
         self,
@@ -154,5 +193,41 @@ class Training:
         fallbacks: int = 2,
         abstain_above: float = 0.99,
     ) -> Policy:
-        """A policy that routes by the saved router ``name``; exactly one of the three rules."""
-        raise NotImplementedError
+        """A policy that routes by the saved router ``name``; exactly one of the three rules.
+
+        What the router has seen nothing like goes to the best single model.
+
+        Raises:
+            PolicyError: There is not exactly one rule, or a value is not allowed.
+        """
+        from toolkit.policy.model import Policy
+
+        rule = {
+            "name": name,
+            "min_quality": min_quality,
+            "max_cost_usd": max_cost_usd,
+            "tradeoff_usd_per_point": tradeoff_usd_per_point,
+            "fallbacks": fallbacks,
+            "abstain_above": abstain_above,
+        }
+        best = self.rival("single")
+        assert best is not None  # there are two at least
+        return Policy.model_validate(
+            {
+                "policy": f"routed by {name}",
+                "models": {model: {} for model in self.models},
+                "routes": [
+                    {
+                        "name": "learned",
+                        "when": {"request_id": {"exists": True}},
+                        "router": {key: value for key, value in rule.items() if value is not None},
+                    }
+                ],
+                "default": "best",
+                "chains": {"best": {"steps": [{"model": best.name}]}},
+            }
+        )
+
+
+def _columns(name: str, e: Estimate) -> dict[str, float]:
+    return {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}

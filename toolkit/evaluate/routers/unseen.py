@@ -33,7 +33,7 @@ def unseen_of(
     folds: Folds,
     make: Callable[[], QualityRouter],
     weight: Floats,
-    step: Callable[[], None],
+    progress: Callable[[int, int], None],
 ) -> Unseen:
     """Judge every fold by a router of what it may learn from."""
     shape = found.quality.shape
@@ -54,5 +54,5 @@ def unseen_of(
         quality[judged], cost[judged] = expected.quality, expected.cost_usd
         novelty[judged] = expected.novelty
         routers.append(router)
-        step()
+        progress(fold + 1, folds.count)
     return Unseen(quality, cost, novelty, tuple(routers))
