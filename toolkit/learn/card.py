@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import toolkit
 from toolkit.errors import DataError
+
+if TYPE_CHECKING:
+    from toolkit.learn.router import QualityRouter
 
 MOST_BYTES = 16 * 2**20
 """A card larger than this is none of ours."""
@@ -90,6 +93,16 @@ class Card:
             if name != "python" and saved.get(name) and saved[name] != here[name]
         )
 
+    @property
+    def not_for(self) -> tuple[str, ...]:
+        """What it must not be used for, in sentences."""
+        return self._lines("not_for")
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """What of the training requests its file holds, in sentences."""
+        return self._lines("holds")
+
     def unknown(self, models: tuple[str, ...]) -> tuple[str, ...]:
         """Those of ``models`` that the router was not trained on."""
         return tuple(model for model in models if model not in self.models)
@@ -102,10 +115,56 @@ class Card:
         found = self.data.get(key)
         return found if isinstance(found, str) else ""
 
+    def _lines(self, key: str) -> tuple[str, ...]:
+        found = self.data.get(key)
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
     def _repr_html_(self) -> str:
         from toolkit.evaluate.routers.card_words import card_html
 
         return card_html(self)
+
+
+def limits_of(card: Mapping[str, Any]) -> list[str]:
+    """What a router of such a card must not be used for."""
+    lines = [
+        (
+            "Judging an answer: it tells how a model does on requests like this one, not whether"
+            " what it has answered is right."
+        ),
+        (
+            "Requests unlike what it learned from: its probabilities mean nothing there. A policy"
+            " sends the most unlike ones to its default chain (abstain_above)."
+        ),
+        "Models, prices, prompts or users that have changed since: train it again.",
+        "Models that it does not know: a policy tries those only after the others.",
+        "Decisions about people: it was made to choose a model, and was tested for nothing else.",
+    ]
+    if card.get("simulated") is True:
+        lines.insert(0, "Real traffic: it learned from outcomes that a simulation made up.")
+    return lines
+
+
+def settings_of(router: QualityRouter) -> dict[str, Any]:
+    """What it was told to do, and what it reads."""
+    told = {key: value for key, value in router.get_params().items() if key != "models"}
+    read = [str(column["name"]) for column in router.columns_]
+    return {**told, "text": router.features_["text"], "columns": read}
+
+
+def held_in(router: QualityRouter) -> list[str]:
+    """What of its training requests a router's file holds, in sentences."""
+    lines = [
+        "No prompt and no answer as text.",
+        (
+            f"Vectors of {len(router.request_ids_):,} training requests, with their ids. From a"
+            " vector much of a prompt can be guessed: keep the file as safe as the log."
+        ),
+        "The values of categories that it reads, and how numbers are distributed.",
+    ]
+    if router.features_["text"] in {"tfidf", "both"}:
+        lines.append("Words and pairs of words that stand in three prompts or more.")
+    return lines
 
 
 def library_versions() -> dict[str, str]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError
 from toolkit.learn.card import MOST_BYTES as MOST_CARD_BYTES
-from toolkit.learn.card import Card, library_versions, to_text
+from toolkit.learn.card import Card, held_in, library_versions, limits_of, settings_of, to_text
 from toolkit.learn.entries import RouterEntry, card_of, entry_of
 from toolkit.learn.folder import (
     CURRENT,
@@ -85,8 +85,10 @@ def save_router(
         version = max([0, number_in(folder / LAST) or 0, *present]) + 1
         filled = {
             "models": [str(model) for model in router.models_],
-            "router": {key: value for key, value in router.get_params().items() if key != "models"},
+            "not_for": limits_of(card),
+            "holds": held_in(router),
             **card,
+            "router": settings_of(router),
             "name": name,
             "version": version,
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
