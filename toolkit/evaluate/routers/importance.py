@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from toolkit.evaluate import as_json
 from toolkit.evaluate.format import number_interval, points_interval
 from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.routers.calibration import equal_mass
 from toolkit.evaluate.routers.draws import Floats, Ints, drawing, mean
 from toolkit.evaluate.routers.folds import Folds
 from toolkit.evaluate.routers.learning import Router, take
@@ -155,8 +156,12 @@ def shuffled(X: pa.Table, names: Sequence[str], dealt: NDArray[np.intp]) -> pa.T
 
 
 def joint(columns: Sequence[str], alike: dict[str, set[str]]) -> list[tuple[str, ...]]:
-    """Groups of at least two columns that carry the same, directly or by way of others."""
-    left, found = list(columns), []
+    """Groups of at least two columns that carry the same, directly or by way of others.
+
+    The prompt has a row of its own: with all that follows from it nothing would be left.
+    """
+    alike = {c: others - {PROMPT} for c, others in alike.items()}
+    left, found = [c for c in columns if c != PROMPT], []
     while left:
         group, new = {left[0]}, {left[0]}
         while new:
@@ -169,14 +174,17 @@ def joint(columns: Sequence[str], alike: dict[str, set[str]]) -> list[tuple[str,
 
 
 def same(X: pa.Table, columns: Sequence[str]) -> dict[str, set[str]]:
-    """Of each column, those that carry much of the same; of a prompt its length is compared."""
+    """Of each column, those that carry much of the same.
+
+    Of a prompt the length is compared: it carries what a column of lengths does, and more.
+    """
     coded = {c: _coded(X[c], c) for c in columns}
     found: dict[str, set[str]] = {c: set() for c in columns}
     for i, a in enumerate(columns):
         for b in columns[i + 1 :]:
             if association(*coded[a], *coded[b]) >= ALIKE:
-                found[a].add(b)
-                found[b].add(a)
+                found[a] |= {b} if a != PROMPT else set()
+                found[b] |= {a} if b != PROMPT else set()
     return found
 
 
@@ -205,12 +213,7 @@ def _cramer(a: Ints, b: Ints) -> float:
 
 def _few(values: Floats, ordered: bool) -> Ints:
     """Codes from 0; numbers with many values by tenths."""
-    code = np.unique(values, return_inverse=True)[1]
-    if ordered and code.max() > 20:
-        code = np.unique(np.argsort(np.argsort(values, kind="stable")) * 10 // len(values))[
-            np.argsort(np.argsort(values, kind="stable")) * 10 // len(values)
-        ]
-    return np.asarray(code)
+    return equal_mass(values, 10) if ordered else np.unique(values, return_inverse=True)[1]
 
 
 def _coded(column: pa.ChunkedArray, name: str) -> tuple[Floats, bool]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from toolkit.evaluate.format import counted, number, percent
 from toolkit.evaluate.routers.draws import Floats, Ints
-from toolkit.schema import PROMPT, REQUEST_ID
+from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID
 
 SURE = 0.98
 """An area under the ROC curve above this all but tells the outcome, ..."""
@@ -32,6 +32,10 @@ BINS = 50
 FOLDS = 5
 HELD = 0.3
 """A column that holds a model's answer in this share of the requests is told of."""
+GIVEN = (REQUEST_ID, CATEGORY)
+"""Known of any request; a converter of units answers one category and no other, and rightly so."""
+WORDS = 2**14
+"""Words and pairs of words are told apart by so many hashes."""
 LONG = 8
 """Shorter answers may stand anywhere by chance."""
 AFTERWARDS = (
@@ -61,11 +65,11 @@ def leaks(
     """
     found = [_by_name(name) for name in read if named_afterwards(name)]
     for name, model, area, next_best in determining(requests, quality, models, seed=seed):
-        how = f"no other column is above {number(next_best)}" if next_best > 0.5 else "alone"
+        how = f"; no other column is above {number(next_best)}" if next_best > 0.5 else ""
+        out = "" if name in read else " The router does not read it."
         found.append(
             f"Column {name!r} by itself all but tells whether {model} is right (AUC"
-            f" {number(area)}; {how}): it may have been made from the answers"
-            f"{'' if name in read else '; it is left out'}."
+            f" {number(area)}{how}): it may have been made from the answers.{out}"
         )
     if answers:
         found += _holding(requests, answers, read)
@@ -98,14 +102,13 @@ def determining(
         return []
     fold = rng.permutation(len(rows)) % FOLDS
     table = requests.take(pa.array(rows))
-    names = [c for c in table.column_names if c != REQUEST_ID and _readable(table[c].type)]
+    names = [c for c in table.column_names if c not in GIVEN and _readable(table[c].type)]
     area = np.array([_areas(table[c], good[:, judged], fold) for c in names])
     area = area.reshape(len(names), len(judged))
     found = []
     plain = np.where(area > SURE, 0.5, area).max(axis=0, initial=0.5)
     for name, own in zip(names, area, strict=True):
-        suspicious = (own > SURE) & (own > plain + MARGIN * (plain > 0.5))
-        suspicious &= own - plain > MARGIN
+        suspicious = (own > SURE) & (own - plain > MARGIN)
         if suspicious.any():
             j = int(np.where(suspicious, own, 0).argmax())
             found.append((name, models[int(judged[j])], float(own[j]), float(plain[j])))
@@ -122,7 +125,7 @@ def _areas(column: pa.ChunkedArray, good: Floats, fold: Ints) -> Floats:
         from sklearn.feature_extraction.text import HashingVectorizer  # type: ignore[import-untyped]
 
         hashed = HashingVectorizer(
-            n_features=2**16, ngram_range=(1, 2), binary=True, norm=None, alternate_sign=False
+            n_features=WORDS, ngram_range=(1, 2), binary=True, norm=None, alternate_sign=False
         )
         text = pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
         x = sparse.csr_array(hashed.transform(text))
