@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.timeline import timeline
     from toolkit.evaluate.tradeoffs.frontier import frontier
     from toolkit.evaluate.tradeoffs.result import Frontier
+    from toolkit.learn.checks import check
     from toolkit.learn.registry import list_routers, load_router, save_router
     from toolkit.learn.router import QualityRouter
     from toolkit.logs.dataset import Dataset
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from toolkit.logs.exporters import export
     from toolkit.logs.importers import import_file, preview
     from toolkit.logs.livelog import LiveLog
-    from toolkit.policy.check import check
     from toolkit.policy.loading import list_policies, load_policy, parse_policy
     from toolkit.policy.model import Policy
     from toolkit.scenarios.loading import list_scenarios, load_scenario
@@ -136,6 +136,7 @@ _HOMES = {
     "toolkit.evaluate.timeline": ("timeline",),
     "toolkit.evaluate.tradeoffs.frontier": ("frontier",),
     "toolkit.evaluate.tradeoffs.result": ("Frontier",),
+    "toolkit.learn.checks": ("check",),
     "toolkit.learn.registry": ("list_routers", "load_router", "save_router"),
     "toolkit.learn.router": ("QualityRouter",),
     "toolkit.logs.dataset": ("Dataset",),
@@ -143,7 +144,6 @@ _HOMES = {
     "toolkit.logs.exporters": ("export",),
     "toolkit.logs.importers": ("import_file", "preview"),
     "toolkit.logs.livelog": ("LiveLog",),
-    "toolkit.policy.check": ("check",),
     "toolkit.policy.loading": ("list_policies", "load_policy", "parse_policy"),
     "toolkit.policy.model": ("Policy",),
     "toolkit.scenarios.loading": ("list_scenarios", "load_scenario"),

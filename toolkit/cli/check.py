@@ -15,6 +15,7 @@ from toolkit.schema import ERROR_LABELS
 if TYPE_CHECKING:
     from toolkit.policy.chain_proof import ChainProof
     from toolkit.policy.check import Check
+    from toolkit.policy.route_proof import RouteProof
     from toolkit.policy.worst import WorstCase
 
 
@@ -29,9 +30,10 @@ def check_command(
     """Say what is wrong with a policy, what it can come to, and what is not proved."""
     import numpy as np
 
+    from toolkit.learn.checks import check
     from toolkit.logs.datasets import load_dataset
     from toolkit.policy import load_policy
-    from toolkit.policy.check import Check, check
+    from toolkit.policy.check import Check
 
     requests = max_cost = None
     if dataset is not None:
@@ -63,10 +65,7 @@ def check_text(check: Check, name: str) -> str:
     )
     routes = table(
         ("route", *_WORST, "leads to"),
-        [
-            (route, *_worst(proof.worst), ", ".join(proof.chains))
-            for route, proof in check.routes.items()
-        ],
+        [(route, *_worst(proof.worst), _leads(proof)) for route, proof in check.routes.items()],
         words=(0, 4),
     )
     return blocks(
@@ -77,6 +76,14 @@ def check_text(check: Check, name: str) -> str:
         notes(_skipped(check)),
         "Not proved:\n" + notes(_not_proved(check)) if check.proofs else "",
     )
+
+
+def _leads(proof: RouteProof) -> str:
+    names = ", ".join(proof.chains)
+    if not proof.orders:
+        return names
+    orders = "1 order" if proof.orders == 1 else f"{proof.orders} orders"
+    return f"{orders} of models; {names}" if names else f"{orders} of models"
 
 
 _WORST = ("calls", "time", "cost")

@@ -11,6 +11,7 @@ from toolkit.evaluate.circumstances import circumstances
 from toolkit.evaluate.differences import LEVEL, Paired
 from toolkit.evaluate.format import count, percent
 from toolkit.evaluate.intervals import Bootstrap, bootstrap_of
+from toolkit.evaluate.routed import routed
 from toolkit.schema import ErrorType, Status
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     n_seen = int(seen.sum())
     lines = [SIMULATED] if replay.dataset.simulated else []
     lines.append(LOGS[replay.dataset.kind])
+    lines += routed([replay.policy], replay.dataset)
     lines += circumstances(replay)
     if share := replay.dataset.estimated_share:
         lines.append(f"The cost of {percent(share)} of the outcomes is estimated from list prices.")
@@ -104,6 +106,7 @@ def of_a_comparison(a: Replay, b: Replay, pairs: Paired) -> tuple[str, ...]:
     if not k:
         return ("No request was observed under both.",)
     lines = [SIMULATED] if a.dataset.simulated else []
+    lines += routed([a.policy, b.policy], a.dataset)
     if a.scenario is not None:
         lines.append(f"Both met the scenario {a.scenario.scenario}: its faults are injected.")
     if k < n:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -85,6 +87,31 @@ def load_routers(policy: Policy) -> Routers:
     if problems:
         raise PolicyError(problems, policy.policy)
     return found
+
+
+def versions(policy: Policy) -> dict[str, str]:
+    """The version that each router of a policy is now: ``{"easy": "easy@2"}``; "" for none."""
+    from toolkit.learn import folder
+
+    names = [route.router.name for route in policy.routes if route.router is not None]
+    found = {}
+    for name in dict.fromkeys(names):
+        try:
+            place, number = folder.find(name)
+            found[name] = f"{place.name}@{number}"
+        except DataError:
+            found[name] = ""
+    return found
+
+
+def mark(policy: Policy) -> str:
+    """What stands for a policy and the routers that it names: another text for another decision."""
+    if not has_router(policy):
+        return policy.digest
+    text = "\n".join(
+        [policy.digest, str(os.environ.get("DETOUR_ROUTERS")), *versions(policy).values()]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def columns_read(router: QualityRouter) -> tuple[str, ...]:

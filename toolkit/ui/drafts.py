@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.errors import PolicyError, Problem
 from toolkit.policy.model import Policy, Route
+from toolkit.policy.router_rule import RULES
 
 MOST_UNDO = 200
 TEXTS = {
@@ -15,6 +16,8 @@ TEXTS = {
     "refusal": "Sorry, we cannot help with this at the moment.",
 }
 """What a last step says until someone writes something better."""
+START = {"min_quality": 0.85, "max_cost_usd": 0.001, "tradeoff_usd_per_point": 0.05}
+"""Where each way of a router begins."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,8 @@ def lead_to(policy: Policy, i: int, shares: dict[str, float]) -> Policy:
 
     def change(data: dict[str, Any]) -> None:
         rule = data["routes"][i]
-        rule.pop("use", None)
-        rule.pop("split", None)
+        for leads in ("use", "split", "router"):
+            rule.pop(leads, None)
         if len(shares) == 1:
             rule["use"] = next(iter(shares))
             rule.pop("sticky_by", None)
@@ -110,10 +113,35 @@ def lead_to(policy: Policy, i: int, shares: dict[str, float]) -> Policy:
     return edited(policy, change)
 
 
+def route_by(policy: Policy, i: int, router: dict[str, Any], use: str | None) -> Policy:
+    """Rule ``i`` leads where a router says, among the models of a chain; None: among all."""
+
+    def change(data: dict[str, Any]) -> None:
+        rule = data["routes"][i]
+        for leads in ("use", "split", "sticky_by"):
+            rule.pop(leads, None)
+        rule |= {"router": router} if use is None else {"use": use, "router": router}
+
+    return edited(policy, change)
+
+
+def set_rule(policy: Policy, i: int, way: str) -> Policy:
+    """The router of rule ``i`` chooses another way, one of `RULES`, from a usual value on."""
+
+    def change(data: dict[str, Any]) -> None:
+        router = data["routes"][i]["router"]
+        if way not in router:
+            for other in RULES:
+                router.pop(other, None)
+            router[way] = START[way]
+
+    return edited(policy, change)
+
+
 def weights(route: Route) -> dict[str, float]:
     """The chains that a rule leads to, with their weights as written."""
     if route.split is None:
-        return {route.use or "": 1.0}
+        return {} if route.use is None else {route.use: 1.0}
     return {share.use: share.weight for share in route.split}
 
 

@@ -20,8 +20,10 @@ from toolkit.evaluate.flows import Flows, flows
 from toolkit.evaluate.groups import sliceable
 from toolkit.evaluate.search.tunables import Tunable, suggested, tunables
 from toolkit.evaluate.summary import Summary, summarize
+from toolkit.learn.checks import check
+from toolkit.learn.routing import mark
 from toolkit.logs.datasets import DatasetInfo, list_datasets, load_dataset
-from toolkit.policy.check import Check, check
+from toolkit.policy.check import Check
 from toolkit.policy.loading import list_policies, load_policy, policies_dir
 from toolkit.policy.model import Policy
 from toolkit.ui import rows
@@ -67,7 +69,7 @@ def _policy(name: str, changed_at: int) -> Policy | PolicyError:  # noqa: ARG001
 
 def played(policy: Policy, data: Dataset, seed: int) -> Replay:
     """The replay of a policy; raises PolicyError where it does not fit the data."""
-    return _played(policy.digest, data.digest, seed, policy, data)
+    return _played(mark(policy), data.digest, seed, policy, data)
 
 
 @st.cache_resource(max_entries=24, show_spinner=WARM_UP)
@@ -77,7 +79,7 @@ def _played(policy: str, data: str, seed: int, _policy: Policy, _data: Dataset) 
 
 def summary(one: Replay) -> Summary:
     """Its numbers with intervals."""
-    return _summary(one.policy.digest, one.dataset.digest, one.seed, one)
+    return _summary(mark(one.policy), one.dataset.digest, one.seed, one)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -87,7 +89,7 @@ def _summary(policy: str, data: str, seed: int, _one: Replay) -> Summary:  # noq
 
 def comparison(a: Replay, b: Replay) -> Comparison:
     """B minus A on the same requests."""
-    return _comparison(a.policy.digest, b.policy.digest, a.dataset.digest, a.seed, a, b)
+    return _comparison(mark(a.policy), mark(b.policy), a.dataset.digest, a.seed, a, b)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -97,7 +99,7 @@ def _comparison(a: str, b: str, data: str, seed: int, _a: Replay, _b: Replay) ->
 
 def traffic(one: Replay) -> Flows:
     """The numbers of the diagram."""
-    return _traffic(one.policy.digest, one.dataset.digest, one.seed, one)
+    return _traffic(mark(one.policy), one.dataset.digest, one.seed, one)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -127,7 +129,7 @@ def _columns(digest: str, _data: Dataset) -> tuple[rows.Column, ...]:  # noqa: A
 
 def checked(policy: Policy, data: Dataset) -> Check:
     """What is wrong or doubtful about a policy on this data."""
-    return _checked(policy.digest, data.digest, policy, data)
+    return _checked(mark(policy), data.digest, policy, data)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -143,7 +145,7 @@ def _dearest(digest: str, _data: Dataset) -> dict[str, float]:  # noqa: ARG001
 
 def places(policy: Policy, data: Dataset) -> dict[str, Tunable]:
     """What can be varied about a policy on this data, by path."""
-    return _places(policy.digest, data.digest, policy, data)
+    return _places(mark(policy), data.digest, policy, data)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -156,7 +158,7 @@ def _places(policy: str, data: str, _policy: Policy, _data: Dataset) -> dict[str
 
 def worth_varying(policy: Policy, data: Dataset) -> tuple[Vary, ...]:
     """The places that show best what quality costs; nothing where none does."""
-    return _worth_varying(policy.digest, data.digest, policy, data)
+    return _worth_varying(mark(policy), data.digest, policy, data)
 
 
 @st.cache_resource(max_entries=64, show_spinner="Looking for what moves quality and cost most …")

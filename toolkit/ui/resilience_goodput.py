@@ -7,6 +7,7 @@ import streamlit as st
 from toolkit.errors import DetourError
 from toolkit.evaluate.goodput import SCENARIO, Goodput, goodput
 from toolkit.figures import goodput_figure
+from toolkit.learn.routing import mark
 from toolkit.scenarios.loading import load_scenario
 from toolkit.scenarios.model import Scenario
 from toolkit.ui.charts import heading, picture
@@ -31,7 +32,7 @@ def storm(broken: Broken) -> None:
 
         found = on_demand(
             "goodput",
-            (view.policy.digest, view.dataset.digest, scenario.digest, view.seed),
+            (mark(view.policy), view.dataset.digest, scenario.digest, view.seed),
             "Play it at nine loads",
             "Playing it at nine loads, with a retry budget and without …",
             work,

@@ -13,6 +13,7 @@ from toolkit.evaluate.incident import Incident, IncidentRow, incident
 from toolkit.evaluate.incident_change import changes
 from toolkit.evaluate.protection import ALL, with_recommended
 from toolkit.evaluate.timeline import Timeline
+from toolkit.learn.routing import mark
 from toolkit.scenarios.loading import list_scenarios, load_scenario, scenarios_dir
 from toolkit.scenarios.model import Scenario
 
@@ -80,7 +81,7 @@ class Broken:
     @property
     def _key(self) -> _Key:
         v = self.view
-        return v.policy.digest, v.dataset.digest, self.scenario.digest, v.seed
+        return mark(v.policy), v.dataset.digest, self.scenario.digest, v.seed
 
     @property
     def rows(self) -> tuple[IncidentRow, IncidentRow]:

@@ -12,9 +12,11 @@ from toolkit.policy.words import condition_in_words, route_in_words
 from toolkit.ui import drafts, rows
 from toolkit.ui.conditions_form import condition
 from toolkit.ui.fields import Change, Form, complaint
+from toolkit.ui.route_router import by_router, known_routers, router_fields
 from toolkit.ui.text import bold, literal
 
 SPLIT = "several chains, by weight"
+ROUTER = "where a trained router says"
 
 
 def rules_form(form: Form, columns: Sequence[rows.Column], shares: dict[str, float]) -> None:
@@ -70,6 +72,8 @@ def _rule(form: Form, i: int, route: Route, columns: Sequence[rows.Column]) -> N
         )
     if route.split is not None:
         _weights(form, i, route)
+    if route.router is not None:
+        router_fields(form, i, route, route.router)
     condition(form, key, route.when, columns, lambda p, when: drafts.set_condition(p, i, when))
 
 
@@ -77,13 +81,18 @@ def _leads(form: Form, i: int, route: Route) -> None:
     chains = list(form.policy.chains)
 
     def change(policy: Policy, value: str) -> Policy:
+        if value == ROUTER:
+            return by_router(policy, i)
         if value != SPLIT:
             return drafts.lead_to(policy, i, {value: 1.0})
-        other = next((name for name in chains if name != route.use), chains[0])
-        return drafts.lead_to(policy, i, {str(route.use): 90.0, other: 10.0})
+        first = route.use or policy.default
+        other = next((name for name in chains if name != first), chains[0])
+        return drafts.lead_to(policy, i, {first: 90.0, other: 10.0})
 
-    options = [*chains, SPLIT] if len(chains) > 1 else chains
-    value = SPLIT if route.split is not None else route.use
+    options = [*chains, SPLIT] if len(chains) > 1 else [*chains]
+    if route.router is not None or known_routers():
+        options.append(ROUTER)
+    value = ROUTER if route.router is not None else SPLIT if route.split is not None else route.use
     form.choice("Leads to", f"routes.{i}.use", value, options, change)
 
 

@@ -17,6 +17,7 @@ from toolkit.evaluate.goals import GoalResult, judge_all, limited
 from toolkit.evaluate.relative import Relative, of_comparison
 from toolkit.evaluate.summary import ESTIMATES, Summary
 from toolkit.evaluate.tradeoffs.frontier import Frontier
+from toolkit.learn.routing import mark
 from toolkit.ui import loaders
 from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.view import View
@@ -125,7 +126,14 @@ def _held(
     def work(progress: Progress | None) -> dict[str, Relative]:
         held = {}
         for done, point in enumerate(asked, 1):
-            key = (point.digest, base.digest, view.dataset.digest, view.seed, part, tuple(wanted))
+            key = (
+                mark(point.policy),
+                mark(base),
+                view.dataset.digest,
+                view.seed,
+                part,
+                tuple(wanted),
+            )
             held[point.digest] = _relative(key, view, point.policy, rows)
             if progress is not None:
                 progress(done, len(asked))
@@ -134,12 +142,12 @@ def _held(
     told = on_demand(
         name,
         (
-            base.digest,
+            mark(base),
             view.dataset.digest,
             view.seed,
             part,
             tuple(wanted),
-            tuple(p.digest for p in asked),
+            tuple(mark(p.policy) for p in asked),
         ),
         "Hold against the baseline",
         f"Holding {count(len(asked))} policies against {view.baseline_name} …",

@@ -10,6 +10,7 @@ from toolkit.errors import DetourError
 from toolkit.evaluate.offpolicy.estimate import estimate
 from toolkit.evaluate.offpolicy.result import OffPolicy
 from toolkit.figures import estimates_figure, overlap_figure
+from toolkit.learn.routing import mark
 from toolkit.ui.charts import chart
 from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.text import bold, literal
@@ -58,7 +59,7 @@ def _estimated(view: View) -> None:
     try:
         found = on_demand(
             "estimate",
-            (view.policy.digest, view.dataset.digest, view.seed, partly),
+            (mark(view.policy), view.dataset.digest, view.seed, partly),
             "Estimate this policy",
             "Weighing the requests …",
             work,

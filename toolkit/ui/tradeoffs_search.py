@@ -15,6 +15,7 @@ from toolkit.evaluate.format import (
 )
 from toolkit.evaluate.search.search import Search, search
 from toolkit.figures import search_figure
+from toolkit.learn.routing import mark
 from toolkit.ui import loaders
 from toolkit.ui.charts import heading, picture
 from toolkit.ui.demand import Progress, on_demand
@@ -67,7 +68,7 @@ def searched(view: View) -> None:
     try:
         found = on_demand(
             "search",
-            (view.policy.digest, view.dataset.digest, view.seed, seconds),
+            (mark(view.policy), view.dataset.digest, view.seed, seconds),
             "Search",
             f"Searching for {BUDGETS[seconds]} …",
             work,

@@ -14,6 +14,7 @@ from toolkit.errors import DetourError, PolicyError
 from toolkit.evaluate.format import count
 from toolkit.evaluate.groups import groups
 from toolkit.evaluate.tradeoffs.frontier import Frontier, frontier
+from toolkit.learn.routing import mark
 from toolkit.policy.model import Goals, Policy
 from toolkit.ui import desk, loaders, strays
 from toolkit.ui.demand import Progress, on_demand
@@ -135,7 +136,7 @@ def sweep(view: View, choice: Choice, goals: Goals) -> Swept:
         )
         st.caption("From a shell, more can be: `python -m toolkit frontier --help`")
         _stop()
-    key = (view.policy.digest, view.dataset.digest, view.seed, choice)
+    key = (mark(view.policy), view.dataset.digest, view.seed, choice)
     many = policies(choice.policies)
     try:
         found = on_demand(
@@ -165,7 +166,7 @@ def sweep(view: View, choice: Choice, goals: Goals) -> Swept:
 
 def _chosen(view: View, choice: Choice, points: int) -> int | None:
     """Which of the points is opened: an index says nothing about another sweep."""
-    of = (view.policy.digest, view.dataset.digest, choice.vary)
+    of = (mark(view.policy), view.dataset.digest, choice.vary)
     if _OF not in st.session_state:
         wanted = st.query_params.get(OPENED, "")
         known = re.fullmatch("[0-9]{1,5}", wanted) and int(wanted) < points

@@ -21,6 +21,7 @@ from toolkit.evaluate.format import (
 from toolkit.evaluate.offpolicy.branches import shares_state
 from toolkit.evaluate.offpolicy.noise import POWER, RAREST
 from toolkit.evaluate.offpolicy.phrases import listed, some
+from toolkit.evaluate.routed import routed
 
 if TYPE_CHECKING:
     from toolkit.evaluate.intervals import Estimate
@@ -174,6 +175,7 @@ def assumptions(
 ) -> tuple[str, ...]:
     """What the plan rests on, the most weighty first."""
     lines = [SIMULATED] if found.simulated else []
+    lines += routed(policies, dataset)
     lines.append(
         "The log holds one outcome per request, so the spreads are predicted: within a category,"
         " those of the requests that each model served stand for those of all, and a model that"

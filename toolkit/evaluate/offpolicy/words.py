@@ -13,6 +13,7 @@ from toolkit.evaluate.format import count, counted, number, percent
 from toolkit.evaluate.goals import WORDS
 from toolkit.evaluate.offpolicy.phrases import listed, some
 from toolkit.evaluate.offpolicy.propensities import PREDICTABLE
+from toolkit.evaluate.routed import routed
 from toolkit.policy.model import Policy
 from toolkit.policy.steps import ModelStep
 
@@ -75,6 +76,7 @@ def assumptions(
 ) -> tuple[str, ...]:
     """Sentences, the most weighty first. ``lacks``: what cannot be estimated, and why."""
     lines = [SIMULATED] if log.dataset.simulated else []
+    lines += routed(policies, log.dataset)
     if found is not None and found.extrapolated:
         lines.append(
             "This is an extrapolation: the log does not overlap with the policy, so the outcome"
