@@ -91,14 +91,13 @@ class Calibration:
         if not self.n:
             return f"{self.model}: no grades to hold the predictions against."
         off = f"ECE {number_interval(self.ece)}"
-        word = "as a router whose predictions are right would show" if self.consistent else "off"
+        right = "no more than were every prediction right"
+        word = right if self.consistent else "more than chance explains"
         gain = self.brier_gain
-        skill = (
-            "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "no surer than"
-        )
+        skill = "better" if gain.low > 0 else "worse" if gain.high < 0 else "not surely better"
         return (
-            f"{self.model}: {off}, {word}; Brier score {number_interval(self.brier)}, {skill} the"
-            f" mean's {number_interval(self.brier_base)}."
+            f"{self.model}: {off}, {word}; Brier score {number_interval(self.brier)}, {skill} than"
+            f" the mean's {number_interval(self.brier_base)}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -192,7 +191,7 @@ def _of_model(
         members = w[code == b]
         # Uneven weights tell as much as fewer even ones (Kish's effective sample size).
         even = members.sum() ** 2 / (np.square(members).sum() * len(members))
-        ends = wilson(float(mean_y[b]), independent(boot, inside, every) * even)
+        ends = wilson(float(mean_y[b]), float(independent(boot, inside, every) * even))
         size = len(members)
         observed = Estimate(float(mean_y[b]), *ends, size, size / n)
         spread = p[code == b]
