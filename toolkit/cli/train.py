@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -60,7 +60,7 @@ def train_command(
             columns=_columns(columns),
             head=head,
             calibration=None if calibration == "none" else calibration,
-            split=split,
+            split=cast(Any, split),
             folds=folds,
             seed=seed,
             details=not quick,

@@ -26,6 +26,9 @@ QUANTILES = 11
 BINS = 512
 """Of a bootstrap's draws, requests of nearby scores move together in at most so many steps."""
 
+ROUNDING = 1e-9
+"""What sums of many qualities may lack of a target that they reach."""
+
 
 @dataclass(frozen=True, eq=False)
 class PairCurve:
@@ -57,13 +60,13 @@ class PairCurve:
     def cpt(self, target: float) -> float:
         """Least share of strong calls that recovers ``target`` of the gap; NaN if none does."""
         pgr = self.pgr
-        reached = np.flatnonzero(pgr >= target)
+        reached = np.flatnonzero(pgr >= target - ROUNDING)
         if not reached.size:
             return float("nan")
         i = int(reached[0])
         if not i:
             return float(self.share[0])
-        part = (target - pgr[i - 1]) / (pgr[i] - pgr[i - 1])
+        part = min((target - pgr[i - 1]) / (pgr[i] - pgr[i - 1]), 1.0)
         return float(self.share[i - 1] + part * (self.share[i] - self.share[i - 1]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,7 +169,7 @@ class PairDraws:
 
     def cpt(self, target: float) -> Floats:
         """(r,) share of strong calls at which each curve first reaches ``target``."""
-        reached = self.pgr >= target
+        reached = self.pgr >= target - ROUNDING
         at = reached.argmax(axis=1)[:, None]
         before = np.maximum(at - 1, 0)
         (p, q), (low, base) = (
@@ -175,6 +178,7 @@ class PairDraws:
         )
         rise = q - base
         part = np.divide(target - base, rise, out=np.ones(len(p)), where=rise > 0)
+        part = np.minimum(part, 1.0)
         return np.where(reached.any(axis=1), low + part * (p - low), np.nan)
 
 

@@ -30,7 +30,7 @@ from toolkit.evaluate.routers.outcomes import Outcomes
 from toolkit.evaluate.routers.slices import Arm, RouterSlices, slices
 from toolkit.evaluate.routers.steps import Steps
 from toolkit.evaluate.routers.unseen import Unseen
-from toolkit.schema import PROMPT, TIMESTAMP
+from toolkit.schema import TIMESTAMP
 
 if TYPE_CHECKING:
     from toolkit.learn.router import QualityRouter
@@ -69,14 +69,13 @@ def details_of(
     cluster = None if together is None else together.code[found.rows]
     weighted = weight if found.logged else None
 
-    asked = [name for name in (PROMPT, *read) if name in found.requests.column_names]
     worth = importance(
         unseen.routers,
         found.requests,
         found.quality,
         found.cost_usd,
         folds,
-        asked,
+        read,
         weight=weighted,
         cluster=cluster,
         seed=seed,
@@ -98,7 +97,7 @@ def details_of(
         found.requests,
         found.quality,
         found.models,
-        read=asked,
+        read=read,
         fold=folds.code if folds.kind == "random" else None,
         answers=_answers(found),
         seed=seed,

@@ -1,7 +1,7 @@
 """Prompts that say nearly the same: whoever has learned one of them knows the others by heart.
 
 Two prompts are near-duplicates where their embeddings have a cosine of ``ALIKE`` or more, and so is
-whatever is connected by a chain of such pairs. Equal texts (but for case, spaces and digits) always
+whatever is connected by a chain of such pairs. Equal texts (but for case and spaces) always
 are; above ``MOST`` different texts only those, as all pairs would take minutes.
 """
 
@@ -21,7 +21,19 @@ MOST = 30_000
 BLOCK = 1_024
 """Prompts whose pairs are looked at together."""
 _SPACES = re.compile(r"\s+")
-_DIGITS = re.compile(r"\d+")
+
+
+def equal_prompts(prompts: Sequence[str | None]) -> NDArray[np.intp]:
+    """The group of each prompt (n,) by its text, whatever its case and spaces, from 0.
+
+    One that is empty or missing is a group of its own.
+    """
+    first: dict[str, int] = {}
+    group = np.empty(len(prompts), np.intp)
+    for i, prompt in enumerate(prompts):
+        text = _SPACES.sub(" ", prompt or "").strip().casefold()
+        group[i] = first.setdefault(text or f"\0{i}", len(first))
+    return group
 
 
 def near_duplicates(
@@ -31,14 +43,9 @@ def near_duplicates(
 
     ``vectors`` (n, d), of unit length, are their embeddings where somebody has them already.
     """
-    n = len(prompts)
-    first: dict[str, int] = {}
-    key = np.empty(n, np.intp)
-    for i, prompt in enumerate(prompts):
-        text = _DIGITS.sub("0", _SPACES.sub(" ", prompt or "")).strip().casefold()
-        key[i] = first.setdefault(text or f"\0{i}", len(first))
+    key = equal_prompts(prompts)
     _, at = np.unique(key, return_index=True)  # a prompt of each text
-    if len(first) > MOST or len(first) < 2:
+    if not 1 < len(at) <= MOST:
         return key
     vectors = embed([prompts[i] or "" for i in at]) if vectors is None else vectors[at]
     return _connected(np.ascontiguousarray(vectors, np.float32))[key]

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError
 from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.format import count, counted, percent
-from toolkit.evaluate.routers.duplicates import near_duplicates
+from toolkit.evaluate.routers.duplicates import equal_prompts, near_duplicates
 from toolkit.logs.dataset import Dataset
 from toolkit.scenarios.arrivals import traffic
 from toolkit.schema import PROMPT, TIMESTAMP
 
 Split: TypeAlias = Literal["grouped", "time", "random"]
 LOPSIDED = 0.3
-"""A group of more than this share of the requests is told of."""
+"""Where a group would be more than this share of the requests, less is held together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,34 +130,53 @@ def _by_time(dataset: Dataset, rows: NDArray[np.intp], folds: int) -> Folds:
 
 
 def _grouped(dataset: Dataset, rows: NDArray[np.intp], folds: int, seed: int) -> Folds:
-    group = np.arange(len(rows))
-    together: list[str] = []
-    found = clusters(dataset)
-    if found is not None:
-        group = np.unique(found.code[rows], return_inverse=True)[1]
-        together.append(f"those of one {found.column}")
-    if PROMPT in dataset.requests.column_names:
-        texts = pc.cast(dataset.requests[PROMPT].take(pa.array(rows)), pa.string()).to_pylist()
-        alike = near_duplicates(texts)
-        if int(alike.max(initial=-1)) + 1 < len(rows):
-            together.append("prompts that say nearly the same")
-            group = joined(group, alike)
-    size = np.bincount(group)
-    _enough(len(size), "groups of requests that belong together", folds, dataset)
-    code = _balanced(size, folds, seed)[group]
+    ways = _ways(dataset, rows)
+    sizes = [np.bincount(group) for _, group in ways]
+    able = [len(size) >= 2 * folds for size in sizes]
+    even = [
+        ok and int(size.max()) <= LOPSIDED * len(rows) for ok, size in zip(able, sizes, strict=True)
+    ]
+    # The first that leaves folds to speak of; the last holds nothing together.
+    place = even.index(True) if True in even else able.index(True) if True in able else -1
+    _enough(len(sizes[place]), "requests", folds, dataset)
+    (together, group), size = ways[place], sizes[place]
     largest = int(size.max())
     note = f"{folds} folds, shuffled with seed {seed}"
     if together:
         note += (
-            f"; {' and '.join(together)} stay in one fold ({counted(len(size), 'group')}, the "
-            f"largest of {count(largest)})"
+            f"; {together} stay in one fold ({counted(len(size), 'group')}, the largest of "
+            f"{count(largest)})"
         )
-    if largest > LOPSIDED * len(rows):
+    if place:
+        wanted, share = ways[0][0], sizes[0].max() / len(rows)
         note += (
-            f"; one group holds {percent(largest / len(rows))} of the requests, so that the folds "
-            "are lopsided"
+            f"; to hold {wanted} together would put {percent(share)} of the requests into one fold"
+            f", so {'only this is' if together else 'nothing is'}"
         )
-    return Folds("grouped", code, len(size), largest, note + ".")
+    return Folds("grouped", _balanced(size, folds, seed)[group], len(size), largest, note + ".")
+
+
+def _ways(dataset: Dataset, rows: NDArray[np.intp]) -> list[tuple[str, NDArray[np.intp]]]:
+    """What may be held together: (words, group of each row), from the most to nothing."""
+    found, alone = clusters(dataset), np.arange(len(rows))
+    ways: list[tuple[str, NDArray[np.intp]]] = [("", alone)]
+    texts = None
+    if PROMPT in dataset.requests.column_names:
+        column = dataset.requests[PROMPT].take(pa.array(rows))
+        texts = pc.cast(column, pa.string()).to_pylist()
+        equal, alike = equal_prompts(texts), near_duplicates(texts)
+        for words, group in (
+            ("equal prompts", equal),
+            ("prompts that say nearly the same", alike),
+        ):
+            if len(np.unique(group)) < len(rows):
+                ways.insert(0, (words, group))
+    if found is not None:
+        who = f"requests of one {found.column}"
+        group = np.unique(found.code[rows], return_inverse=True)[1]
+        both = [(f"{who} and {words}", joined(group, other)) for words, other in ways if words]
+        ways = [*both, (who, group), *ways]
+    return ways
 
 
 def joined(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -24,6 +24,7 @@ def as_dict(t: Training) -> dict[str, Any]:
         "models": list(t.models),
         **{key: t.settings[key] for key in ("head", "text", "columns", "calibration", "seed")},
         "columns_read": [column["name"] for column in t.router.columns_],
+        "text_read": t.router.features_.get("text"),
         "split": t.folds.to_dict(),
         "pair": pair,
         **{
@@ -77,10 +78,8 @@ KINDS = {
 
 def card(t: Training) -> dict[str, Any]:
     """What a saved router's card tells: who made it of what, what it is worth, and what not to."""
-    found = as_dict(t)
-    found["text"] = t.router.features_.get("text")
     return {
-        **found,
+        **as_dict(t),
         "details": t.settings["details"],
         "left_out": dict(t.router.left_out_),
         "training_seconds": t.seconds,

@@ -34,6 +34,7 @@ from toolkit.evaluate.routers.unseen import Unseen, unseen_of
 from toolkit.evaluate.routers.weights import LogWeights, log_weights
 from toolkit.evaluate.routers.words import verdict
 from toolkit.logs.dataset import Dataset
+from toolkit.schema import PROMPT
 
 Splits: TypeAlias = Literal["auto", "grouped", "time", "random"]
 SPLITS = ("auto", "grouped", "time", "random")
@@ -112,6 +113,8 @@ def train(
     sample, judged = _sample(found, parts, unseen, logged, seed)
     at = np.flatnonzero(judged)
     read = [column["name"] for column in router.columns_]
+    if router.features_.get("text"):
+        read.insert(0, PROMPT)
     numbers = numbers_of(found, parts, sample, at, unseen, near, read, weight)
     together = clusters(dataset)
     trusted = calibration_of(

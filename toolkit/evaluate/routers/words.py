@@ -121,15 +121,13 @@ def _nothing(training: Training) -> str:
     if table is not None and against(training, table).high < 0:
         use = f"a lookup table by {table.column} is better"
     knows = _knows(training)
-    lead = (
-        f"The router knows more than the mean of {counted(knows, 'model')}, and that is worth nothing"
-        if knows
-        else "The router found nothing to learn"
-    )
-    return (
-        f"{lead} here: it is {word} {_name(rival)} ({_amount(training, gain)}). "
-        f"Do not use it; {use}."
-    )
+    lead = "The router found nothing to learn here: it"
+    if knows:
+        models = counted(knows, "model")
+        lead = (
+            f"The router foretells {models} better than their means do, and gains nothing by it: it"
+        )
+    return f"{lead} is {word} {_name(rival)} ({_amount(training, gain)}). Do not use it; {use}."
 
 
 def _knows(training: Training) -> int:
