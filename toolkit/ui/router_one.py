@@ -230,12 +230,12 @@ def _nearest(found: Trained, one: _One) -> None:
         key="one-nearest",
         placeholder="–",
         alt="The most similar requests of the log",
-        column_order=["prompt", "right", "similar", "request"]
+        column_order=["similar", "prompt", "right", "request"]
         if PROMPT in requests.column_names
-        else ["request", "right", "similar"],
+        else ["similar", "request", "right"],
         column_config={
             "request": text("Request", width=110),
-            "similar": bar("Similarity", format="%.2f", width=80, help="Cosine, at most 1"),
+            "similar": bar("Similarity", format="%.2f", width=75, help="Cosine, at most 1"),
             "right": text("Right", width=170),
             "prompt": text("Prompt", width=230),
         },

@@ -13,6 +13,7 @@ from toolkit.evaluate.format import (
     percent,
 )
 from toolkit.ui.charts import heading, picture
+from toolkit.ui.router_form import choose
 from toolkit.ui.router_one import one_request
 from toolkit.ui.router_setting import QUALITY, Setting, turned
 from toolkit.ui.router_tiles import tile_row
@@ -30,16 +31,26 @@ def verdict(found: Trained) -> None:
     first, *more = sentences(training.verdict)
     st.markdown(f"#### {literal(first)} n\u00a0=\u00a0{count(training.n_judged)}.")
     if more:
-        st.markdown(literal(" ".join(more)))
-    for warning in training.warnings:
-        st.warning(literal(warning), icon=":material/warning:")
+        st.markdown(literal(" ".join(more[-2:])))
+    with st.container(horizontal=True, gap="small"):
+        doubts = training.warnings
+        if doubts:
+            label = f"{count(len(doubts))} {'doubt' if len(doubts) == 1 else 'doubts'}"
+            with st.popover(label, icon=":material/warning:", key="router-doubts"):
+                st.markdown("\n".join(f"- {literal(one)}" for one in doubts))
+        if more[:-2]:
+            with st.popover("More on this answer", icon=":material/notes:", key="router-more"):
+                st.markdown("\n".join(f"- {literal(one)}" for one in more[:-2]))
+        with st.popover("Other settings", icon=":material/tune:", key="router-settings"):
+            st.caption("A change needs a new training; this one is kept meanwhile.")
+            choose(found.view, found.choice)
 
 
 @st.fragment
 def setting(found: Trained) -> None:
     """The curve among its rivals, with the knob that moves a point on it; reruns alone."""
     tiles = st.container()
-    left, right = st.columns([3, 1])
+    left, right = st.columns([5, 2])
     with right, st.container(border=True, height="stretch", gap="small"):
         at = turned(found)
         st.caption(literal(at.words))
@@ -47,10 +58,10 @@ def setting(found: Trained) -> None:
         _promise(found, at)
         use(found, at)
     with left, st.container(border=True, gap="xsmall", height="stretch"):
-        title = "Quality against cost: the router and what it has to beat"
+        title = "The router and what it has to beat"
         heading(title, FIGURE, lambda: found.training.to_pandas().reset_index())
         picture(figures.router_figure(found.training, at.point, found.colours), FIGURE)
-        st.caption("The ring is the setting of the slider. Bars and bands are 95 % intervals.")
+        st.caption("The diamond is the setting of the slider. Bars and bands are 95 % intervals.")
     with tiles:
         tile_row(found, at)
     wrong(found, at)
@@ -60,9 +71,14 @@ def setting(found: Trained) -> None:
 def _shares(found: Trained, at: Setting) -> None:
     """Whom the requests go to."""
     shares = sorted(zip(at.point.shares, found.training.models, strict=True), reverse=True)
-    some = [f"{bold(model)} {literal(percent(share))}" for share, model in shares if share]
+    some = [f"{bold(model)}\u00a0{_whole(share)}" for share, model in shares if share]
     more = f" and {len(some) - 4} more" if len(some) > 5 else ""
     st.markdown("Asked first: " + ", ".join(some[: 4 if more else 5]) + more)
+
+
+def _whole(share: float) -> str:
+    """A share that no line breaks."""
+    return literal(percent(share)).replace(" ", "\u00a0")
 
 
 def _promise(found: Trained, at: Setting) -> None:

@@ -45,13 +45,13 @@ def rivals(found: Trained) -> None:
             alt="Single models, random mix, zero router, nearest neighbours, lookup table, oracle",
             column_config={
                 "name": text("Instead of the router", pinned=True, width=190),
-                "kind": text("That is", width=230),
-                "quality": text("Its best quality, 95 %", width=150),
-                "cost": text("at cost /1k, 95 %", width=180),
-                "gain": text("Router at the same cost", width=200, help=_GAIN),
-                "sure": text("", width=120),
-                "at": text("that is, /1k", width=85),
-                "aiq": text("Over all budgets", width=200, help=_AIQ),
+                "gain": text("The router at the same cost", width=190, help=_GAIN),
+                "sure": text("is", width=115),
+                "at": text("at, USD /1k", width=95),
+                "quality": text("Best quality of that, 95 %", width=160),
+                "cost": text("at, USD /1k, 95 %", width=190),
+                "aiq": text("The router over all budgets", width=200, help=_AIQ),
+                "kind": text("What that is", width=330),
             },
         )
         st.caption(
@@ -64,7 +64,7 @@ _GAIN = (
     "Quality of the router minus that of the other at the other's cost; of one with several "
     "settings, in the middle of all budgets; without costs, of each at its best."
 )
-_AIQ = "Mean quality over all budgets from the cheapest to the dearest model (AIQ), minus its."
+_AIQ = "Mean quality over all budgets from the cheapest model to the best one (AIQ), minus its."
 
 
 def _row(one: Rival) -> dict[str, Any]:
@@ -75,13 +75,13 @@ def _row(one: Rival) -> dict[str, Any]:
     # A rival's best setting stands for it; the others are in the picture.
     return {
         "name": one.name,
-        "kind": KINDS[one.kind] + (f", by {one.column}" if one.column else ""),
-        "quality": quality_interval(one.point.quality),
-        "cost": usd_interval(one.point.cost_usd_per_1k),
         "gain": points_interval(d),
         "sure": sure,
         "at": usd(one.at_usd_per_1k),
-        "aiq": points_interval(one.aiq_gain),
+        "quality": quality_interval(one.point.quality),
+        "cost": usd_interval(one.point.cost_usd_per_1k),
+        "aiq": points_interval(one.gain),
+        "kind": KINDS[one.kind] + (f", by {one.column}" if one.column else ""),
     }
 
 
@@ -100,7 +100,7 @@ def _numbers(rows: tuple[Rival, ...]) -> pd.DataFrame:
                 **_spread("quality", point.quality),
                 "at_usd_per_1k": one.at_usd_per_1k,
                 **_spread("router_minus_it", one.difference),
-                **_spread("aiq_gain", one.aiq_gain),
+                **_spread("router_minus_it_over_budgets", one.gain),
             }
             for one, point in named
         ]

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from toolkit.errors import DetourError
-from toolkit.evaluate.format import count, number, percent, points
+from toolkit.evaluate.format import count, percent_interval, points_interval
 from toolkit.learn.registry import delete_router, list_routers, promote_router
 from toolkit.ui.charts import heading
 from toolkit.ui.router_keep import keep_form, kept_as
 from toolkit.ui.text import bold, file_name, literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from toolkit.learn.registry import RouterEntry
@@ -122,32 +124,27 @@ def _row(view: View, entry: RouterEntry) -> dict[str, Any]:
         "data": f"{card.dataset}{simulated}{where}" if card is not None else None,
         "n": n if type(n) is int else None,
         "models": len(card.models) if card is not None else None,
-        "score": score(data),
+        "score": _score(data),
         "made_at": card.made_at[:16].replace("T", " ") if card is not None else None,
         "problem": entry.problem or None,
     }
 
 
-def score(data: Any) -> str:
-    """The one number that stands for a router, with its interval; of a card, which may lack it."""
-    for key, show, words in (
-        ("aiq_gain", points, "over single models"),
-        ("apgr", percent, "of the gap"),
-    ):
-        value, ends = data.get(key), data.get(f"{key}_ci95")
-        if isinstance(value, int | float):
-            text = show(value)
-            if isinstance(ends, list) and all(isinstance(end, int | float) for end in ends):
-                low, high = (show(end).partition(" ")[0] for end in ends)
-                text += f" [{low}, {high}]"
-            return f"{text} {words}"
-    return "–"
+def _score(data: Mapping[str, Any]) -> str:
+    """The one number that stands for a router, with its interval."""
+    from toolkit.evaluate.routers.card_scores import estimate
+
+    gain, recovered = estimate(data, "aiq_gain"), estimate(data, "apgr")
+    if gain is not None:
+        return f"{points_interval(gain)} over mixed models"
+    return "–" if recovered is None else f"{percent_interval(recovered)} of the gap"
 
 
 def _one(entry: RouterEntry) -> None:
     """Its card, and what can be done to it."""
     from toolkit.evaluate.routers.card_words import card_text
 
+    text = card_text(entry.card) if entry.card is not None else ""
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Make it the current version",
@@ -169,10 +166,10 @@ def _one(entry: RouterEntry) -> None:
                 on_click=_do,
                 args=(delete_router, entry.name, None if whole else entry.version),
             )
-        if entry.card is not None:
+        if text:
             st.download_button(
                 "Card, Markdown",
-                lambda: card_text(entry.card),
+                text,
                 file_name=f"{file_name('router', entry.name, entry.version)}.md",
                 mime="text/markdown",
                 key="router-card-md",
@@ -190,9 +187,9 @@ def _one(entry: RouterEntry) -> None:
             )
     if entry.problem:
         st.error(literal(entry.problem), icon=":material/error:")
-    if entry.card is not None:
+    if text:
         with st.expander(f"Card of {literal(entry.reference)}", icon=":material/badge:"):
-            st.code(card_text(entry.card), language=None, wrap_lines=True, height=420)
+            st.code(text, language=None, wrap_lines=True, height=420)
 
 
 def _json(entry: RouterEntry) -> str:
@@ -211,54 +208,28 @@ def _do(work: Any, *given: Any) -> None:
 
 
 def _two(a: RouterEntry, b: RouterEntry) -> None:
-    """Their scores side by side, where they were earned on the same data."""
+    """Their scores side by side, and why that may not be fair."""
     import pandas as pd
+
+    from toolkit.evaluate.routers.card_scores import compare_cards
 
     if a.card is None or b.card is None:
         st.caption("One of them has no card to compare.")
         return
-    if a.card.dataset_digest != b.card.dataset_digest:
+    held = compare_cards(a.card, b.card)
+    if not held.comparable:
         st.warning(
-            f"{bold(a.reference)} and {bold(b.reference)} learned from different data, so their "
-            "scores cannot be held against each other. Train both on one dataset.",
+            "\n".join(f"- {literal(note)}" for note in held.notes),
+            title="These scores cannot be held against each other",
             icon=":material/balance:",
         )
-    rows = []
-    for key, label in _COMPARED.items():
-        values = [one.card.data.get(key) for one in (a, b) if one.card is not None]
-        if any(isinstance(value, int | float | str) for value in values):
-            rows.append([label, *(_value(value) for value in values)])
     st.dataframe(
-        pd.DataFrame(rows, columns=["", a.reference, b.reference]),
+        pd.DataFrame(
+            [[what, one, other] for what, _, _, one, other in held.rows],
+            columns=["", a.reference, b.reference],
+        ),
         hide_index=True,
         key="router-two",
-        height="content",
-        alt="Two saved routers side by side",
+        height="content" if len(held.rows) <= 12 else 420,
+        alt="The scores of two saved routers side by side",
     )
-
-
-_COMPARED = {
-    "dataset": "Trained on",
-    "n": "Requests",
-    "head": "How it learns",
-    "text": "What it reads of the prompt",
-    "split": "Who judged it",
-    "aiq": "AIQ, quality over all budgets",
-    "aiq_zero_router": "AIQ of the mix of single models",
-    "aiq_gain": "AIQ gain",
-    "apgr": "APGR, share of the gap recovered",
-    "cpt50": "CPT50, share of strong calls",
-    "cpt80": "CPT80, share of strong calls",
-    "seconds": "Training, s",
-}
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float):
-        return count(value) if isinstance(value, int) else number(value)
-    return "–"
-
-
-__all__ = ["saved", "score"]

@@ -16,14 +16,13 @@ from toolkit.ui.text import literal
 from toolkit.ui.tradeoffs_form import write_link
 
 if TYPE_CHECKING:
+    from toolkit.evaluate.intervals import Estimate
     from toolkit.evaluate.routers.curve import CurvePoint
 
 KNOB, AT = "knob", "at"
 """Session keys, and names in the link: which way to choose, and its value."""
 QUALITY, COST, WORTH = "min_quality", "max_cost_usd", "tradeoff_usd_per_point"
-LABELS = {QUALITY: "At least this good", COST: "At most this dear", WORTH: "What better is worth"}
-USUAL = 0.85
-"""The quality that the slider begins with, where it can be had."""
+LABELS = {QUALITY: "Quality", COST: "Cost", WORTH: "Worth"}
 
 
 @dataclass(frozen=True)
@@ -82,27 +81,28 @@ def turned(found: Trained) -> Setting:
     options = knobs(found)
     _first(KNOB, options, options[0])
     chosen = st.segmented_control(
-        "Send each request to …",
+        "Set it by",
         options,
         key=KNOB,
         format_func=LABELS.__getitem__,
         required=True,
         persist_state="session",
-        help="`min_quality`, `max_cost_usd` or `tradeoff_usd_per_point` of the route in a policy",
+        help="How good at least, how dear at most, or what better is worth: `min_quality`, "
+        "`max_cost_usd` or `tradeoff_usd_per_point` of the route in a policy",
     )
     knob = chosen or options[0]
     known = points(found, knob)
     values = {written(point.value): point for point in known}
-    _first(AT, list(values), _usual(found, knob, known))
+    _first(AT, list(values), _usual(found, known))
     label = {
-        QUALITY: "Probability of a right answer, at least",
-        COST: "Expected cost of one request, USD, at most",
-        WORTH: "USD per 1,000 requests for one point of quality",
+        QUALITY: "Right with a probability of at least",
+        COST: "Expected to cost at most, USD per request",
+        WORTH: "One point of quality is worth, USD /1k",
     }[knob]
     at = st.select_slider(
         label, list(values), key=AT, format_func=lambda one: _shown(knob, values[one].value)
     )
-    begins = knob == QUALITY and at == _usual(found, knob, known)
+    begins = knob == QUALITY and at == _usual(found, known)
     write_link({} if begins else {KNOB: knob, AT: str(at)}, {KNOB, AT})
     return Setting(knob, values[str(at)])
 
@@ -116,19 +116,24 @@ def _shown(knob: str, value: float) -> str:
     return number(value) if knob == QUALITY else usd(value)
 
 
-def _usual(found: Trained, knob: str, known: tuple[CurvePoint, ...]) -> str:
-    """Where the slider begins: as good as the best model for least, else the best bargain."""
+def _usual(found: Trained, known: tuple[CurvePoint, ...]) -> str:
+    """Where the slider begins: as good as the best single model, as far as can be told, for least.
+
+    Where nothing is, at the highest quality.
+    """
     single = found.training.rival("single")
-    enough = [p for p in known if single and p.quality.value >= single.point.quality.value]
-    priced = [p for p in enough if math.isfinite(p.cost_usd_per_1k.value)]
-    if priced:
-        return written(min(priced, key=lambda p: p.cost_usd_per_1k.value).value)
-    gaining = [p for p in known if math.isfinite(p.gain.value)]
-    if gaining:
-        return written(max(gaining, key=lambda p: p.gain.value).value)
-    if knob == QUALITY:
-        return written(min(known, key=lambda p: abs(p.value - USUAL)).value)
-    return written(known[len(known) // 2].value)
+    wanted = single.point.quality.value if single else math.nan
+    enough = [p for p in known if p.quality.value >= wanted]
+    enough = enough or [p for p in known if p.quality.high >= wanted]
+    if enough:
+        return written(min(enough, key=lambda p: _amount(p.cost_usd_per_1k)).value)
+    return written(
+        max(known, key=lambda p: (not math.isnan(p.quality.value), p.quality.value)).value
+    )
+
+
+def _amount(e: Estimate) -> float:
+    return math.inf if math.isnan(e.value) else e.value
 
 
 def _first(key: str, options: list[str], otherwise: str) -> None:

@@ -34,7 +34,7 @@ class _Tile:
 
 def tile_row(found: Trained, at: Setting) -> None:
     """Draw them; they wrap where the screen is narrow."""
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=160):
         for tile in _tiles(found, at):
             with st.container(border=True, gap="xsmall", height="stretch"):
                 _draw(tile)
@@ -54,8 +54,8 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if math.isfinite(point.cost_usd_per_1k.value):
         tiles.append(
             _Tile(
-                "Cost per 1,000 requests",
-                "Of the model that is asked first, at this setting.",
+                "Cost per 1,000",
+                "Of 1,000 requests, for the model that is asked first, at this setting.",
                 point.cost_usd_per_1k,
                 usd_interval,
             )
@@ -63,7 +63,7 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if math.isfinite(point.gain.value):
         tiles.append(
             _Tile(
-                "Over single models",
+                "Gain at this cost",
                 "Quality above that of the single models mixed at random at the same cost: what "
                 "learning adds at this setting (the zero router is that mix).",
                 point.gain,
@@ -73,10 +73,10 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if training.aiq is not None:
         tiles.append(
             _Tile(
-                "Over the whole curve",
-                "Mean gain in quality over all budgets from the cheapest to the dearest single "
-                "model, against their mix: AIQ minus that of the zero router.",
-                training.aiq.gain,
+                "Gain over all budgets",
+                "The same on average over all budgets, from the cheapest single model to the best "
+                "one: AIQ minus that of the zero router.",
+                training.aiq.gain_to_best,
                 points_interval,
             )
         )

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit import figures
-from toolkit.evaluate.format import count, number_interval, points_interval, usd_interval
+from toolkit.evaluate.format import count, points_interval, quality_interval, usd_interval
 from toolkit.ui.charts import heading, picture
 from toolkit.ui.router_view import Trained
-from toolkit.ui.tables import bounds
 from toolkit.ui.text import bold, literal
 
 if TYPE_CHECKING:
@@ -93,11 +92,9 @@ def _scores(found: Trained) -> None:
     rows = [
         {
             "model": one.model,
-            "ece": one.ece.value,
-            "ece_95": bounds(number_interval(one.ece)),
+            "ece": quality_interval(one.ece),
             "right": one.ece_if_right_most,
-            "brier": one.brier.value,
-            "brier_95": bounds(number_interval(one.brier)),
+            "brier": quality_interval(one.brier),
             "base": one.brier_base.value,
             "n": one.n,
         }
@@ -112,11 +109,9 @@ def _scores(found: Trained) -> None:
         alt="Calibration error and Brier score of each model",
         column_config={
             "model": text("Model", width=150),
-            "ece": number("ECE", format="%.3f", width=60, help=_ECE),
-            "ece_95": text("95 %", width=105),
-            "right": number("Chance, up to", format="%.3f", width=95, help=_CHANCE),
-            "brier": number("Brier", format="%.3f", width=60, help=_BRIER),
-            "brier_95": text("95 %", width=105),
+            "ece": text("ECE, 95 %", width=135, help=_ECE),
+            "right": number("by chance", format="%.3f", width=75, help=_CHANCE),
+            "brier": text("Brier, 95 %", width=135, help=_BRIER),
             "base": number("of the mean", format="%.3f", width=85, help=_BASE),
             "n": number("n", format="localized", width=60),
         },
@@ -164,6 +159,7 @@ def _slices(found: Trained) -> None:
         return
     with st.container(border=True, gap="xsmall"):
         heading("On which requests is it better, on which worse?", "slices", parts.to_pandas)
+        st.caption(f"The router is set to {literal(parts.router)}, by the slider or not.")
         st.markdown("\n".join(f"- {literal(line)}" for line in parts.words))
         with st.expander("By group", icon=":material/table_rows:"):
             _groups(found)
@@ -216,8 +212,8 @@ def _groups(found: Trained) -> None:
         },
     )
     st.caption(
-        f"The router is {literal(parts.router)}. Hardly chance is what stands out with all groups "
-        "that were looked at together (Benjamini and Hochberg)."
+        "Hardly chance is what stands out with all groups that were looked at together (Benjamini "
+        "and Hochberg)."
     )
 
 

@@ -14,7 +14,7 @@ from toolkit.figures import theme
 from toolkit.ui import router_choices as choices
 from toolkit.ui.demand import Progress, on_demand
 from toolkit.ui.router_choices import Choice
-from toolkit.ui.router_form import TRAIN, choose, chosen
+from toolkit.ui.router_form import choose, chosen
 from toolkit.ui.text import bold, literal
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def trained(view: View) -> Trained | None:
         st.code("python -m toolkit grade --help", language="shell")
         return None
     choice = chosen(view)
-    answer = st.container()
     known = st.session_state.get(_BEFORE)
-    with st.container(key="training", gap="small"):
+    # One box, as each one on the page leaves a gap even while it is empty.
+    with st.container(gap="small"):
+        answer = st.container()
         form = st.empty()
         try:
             found = on_demand(
@@ -116,6 +117,3 @@ def _before(view: View, choice: Choice) -> None:
         "judged by a router that has not seen it, and the result stands beside what is simpler: "
         f"one model for all, chance, a lookup table. {literal(choices.duration(data, choice))}"
     )
-
-
-__all__ = ["NAME", "TRAIN", "Trained", "trained"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from toolkit.evaluate.format import MINUS, count, counted, number, percent_interval, usd_per_1k
+from toolkit.evaluate.format import count, counted, number, percent_interval, usd_per_1k
 from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID
 from toolkit.ui.charts import heading
 from toolkit.ui.router_setting import Setting
@@ -24,7 +24,7 @@ SHOWN: dict[Kind, str] = {
 MOST = 500
 """Requests that the screen shows; the download has all."""
 FEW = 8
-"""Pairs of models that are told one by one."""
+"""Pairs of models that are shown without scrolling."""
 
 
 def wrong(found: Trained, at: Setting) -> None:
@@ -42,12 +42,21 @@ def wrong(found: Trained, at: Setting) -> None:
     st.markdown(_words(held))
     with st.container(border=True, gap="small"):
         heading(
-            f"Whom it asked, and whom it should have asked, {counted(held.n, 'request')}",
+            "Whom it asked, and whom it should have",
             "confusions",
             held.to_pandas,
         )
-        _pairs(held)
-        _requests(held)
+        kind = st.segmented_control(
+            "Show the requests where",
+            list(SHOWN),
+            default="worse",
+            format_func=lambda one: f"{SHOWN[one]} ({count(_of(held, one))})",
+            key="wrong-kind",
+            required=True,
+            label_visibility="collapsed",
+        )
+        _pairs(held, kind or "worse")
+        _requests(held, kind or "worse")
 
 
 def _words(held: Confusions) -> str:
@@ -60,75 +69,57 @@ def _words(held: Confusions) -> str:
     )
 
 
-def _pairs(held: Confusions) -> None:
+def _pairs(held: Confusions, kind: Kind) -> None:
     """A table: how often each pair was confused, and what it cost."""
     import pandas as pd
 
-    if not held.pairs:
-        st.caption("It is never wrong here.")
+    pairs = [pair for pair in held.pairs if pair.kind == kind]
+    if not pairs:
         return
     number_, text = st.column_config.NumberColumn, st.column_config.TextColumn
     st.dataframe(
-        pd.DataFrame([_pair(one) for one in _most(held)]),
+        pd.DataFrame([_pair(one) for one in pairs]),
         hide_index=True,
-        key="confused",
+        key=f"confused-{kind}",
         placeholder="–",
+        height="content" if len(pairs) <= FEW else 320,
         alt="How often each model was asked where another should have been",
         column_config={
-            "asked": text("Asked", width=150),
-            "better": text("Should have been", width=150),
-            "why": text("Because", width=190),
+            "asked": text("Asked", width=170),
+            "better": text("Should have been", width=170),
             "requests": number_("Requests", format="localized", width=75),
-            "share": text("Share, 95 %", width=130),
-            "lost": text("Quality lost on each", width=120),
-            "over": text("Cost above", width=120),
+            "share": text("Of all requests, 95 %", width=150),
+            "lost": number_("Quality lost on each", format="%.2f", width=130),
+            "over": text("Spent too much, USD /1k of these", width=220),
         },
     )
 
 
-def _most(held: Confusions) -> list[Confusion]:
-    """The pairs that happen most, of each kind those first that lose quality."""
-    return [
-        one
-        for kind in ("worse", "dearer")
-        for one in [pair for pair in held.pairs if pair.kind == kind][:FEW]
-    ]
-
-
 def _pair(one: Confusion) -> dict[str, Any]:
-    over = one.overspent_usd_per_1k
-    return {
+    row = {
         "asked": one.asked,
         "better": one.better,
-        "why": SHOWN[one.kind][:1].lower() + SHOWN[one.kind][1:],
         "requests": one.requests,
         "share": percent_interval(one.share),
-        "lost": f"{MINUS}{number(one.quality_lost)}" if one.kind == "worse" else "–",
-        "over": usd_per_1k(over),
     }
+    if one.kind == "worse":
+        return row | {"lost": one.quality_lost}
+    return row | {"over": usd_per_1k(one.overspent_usd_per_1k)}
 
 
-def _requests(held: Confusions) -> None:
+def _requests(held: Confusions, kind: Kind) -> None:
     """The requests of one kind with what was predicted; prompts as plain text."""
-    kind = st.segmented_control(
-        "Show the requests where",
-        list(SHOWN),
-        default="worse",
-        format_func=lambda one: f"{SHOWN[one]} ({count(_of(held, one))})",
-        key="wrong-kind",
-        required=True,
-        label_visibility="collapsed",
-    )
-    frame = held.to_pandas(kind or "worse")
+    frame = held.to_pandas(kind)
     if frame.empty:
         st.caption("There is none.")
         return
     shown = frame.head(MOST)
     text, figure = st.column_config.TextColumn, st.column_config.NumberColumn
-    order = [PROMPT, "asked", "predicted", "better", "better_predicted", CATEGORY, REQUEST_ID]
+    other = [] if kind == "nobody" else ["better", "better_predicted"]
+    order = [PROMPT, "asked", "predicted", *other, CATEGORY, REQUEST_ID]
     event = st.dataframe(
         shown,
-        key="wrong-requests",
+        key=f"wrong-{kind}",
         hide_index=True,
         height=320 if len(shown) > 7 else "content",
         on_select="rerun",
@@ -137,7 +128,7 @@ def _requests(held: Confusions) -> None:
         alt="Requests that went to the wrong model, the most surely mistaken first",
         column_order=[name for name in order if name in shown.columns],
         column_config={
-            PROMPT: text("Prompt", width="large"),
+            PROMPT: text("Prompt", width=330),
             "asked": text("Asked", width=140),
             "predicted": figure("P it is right", format="%.2f", width=85),
             "better": text("Should have been", width=140),
