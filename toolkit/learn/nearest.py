@@ -9,14 +9,13 @@ Compiled loops do not look whether a place exists: callers do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError
+from toolkit.kernels import kernel
 from toolkit.threads import in_threads
 
 _BLOCK = 8_000_000
@@ -61,11 +60,13 @@ def to_nearest(
 ) -> NDArray[np.float64]:
     """Distance of each row (q,) to its nearest landmark but for that one of ``leave_out``."""
     at = np.empty(len(query), np.int64)
-    in_threads(
-        lambda a, z: _closest(panels, len(landmarks), query[a:z], leave_out[a:z], at[a:z]),
-        len(query),
-        small=256,
-    )
+    none = np.empty((0, 0), np.float32)
+
+    def work(first: int, end: int) -> None:
+        part = slice(first, end)
+        _scan(panels, len(landmarks), query[part], leave_out[part], at[part], none)
+
+    in_threads(work, len(query), small=256)
     apart = np.empty(len(query))
     _apart(query, landmarks, np.arange(len(query)), at, apart)
     return apart
@@ -98,8 +99,11 @@ def _candidates(
     """Pairs of rows, among which are each row's k nearest, and their distances."""
     rough = np.empty((len(query), len(unit)), np.float32)
 
+    none = np.empty(len(query), np.int64)
+
     def work(first: int, end: int) -> None:
-        _products(panels, query[first:end], rough[first:end])
+        part = slice(first, end)
+        _scan(panels, len(unit), query[part], none[part], none[part], rough[part])
 
     in_threads(work, len(query), small=64)
     least = np.partition(rough, len(unit) - k, axis=1)[:, len(unit) - k]
@@ -109,17 +113,7 @@ def _candidates(
     return row, near, distance
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop that runs without the interpreter's lock, and keep it where that may be."""
-    njit: Any = numba.njit
-    try:
-        kept: Callable[..., Any] = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no folder may be written to
-        kept = njit(nogil=True)(function)
-    return kept
-
-
-@_compiled
+@kernel
 def _scale(exact: Any, unit: Any) -> bool:
     n, d = exact.shape
     for i in range(n):
@@ -140,50 +134,41 @@ def _scale(exact: Any, unit: Any) -> bool:
     return True
 
 
-@_compiled
-def _panel(panels: Any, p: int, query: Any, i: int, product: Any) -> None:
-    """Products of one row with the 64 rows of a panel; the steps only save memory traffic."""
-    product[:] = 0
-    for k in range(0, panels.shape[1], _STEP):
-        q0, q1, q2, q3 = query[i, k], query[i, k + 1], query[i, k + 2], query[i, k + 3]
-        q4, q5, q6, q7 = query[i, k + 4], query[i, k + 5], query[i, k + 6], query[i, k + 7]
-        for j in range(_PANEL):
-            total = product[j]
-            total += q0 * panels[p, k, j]
-            total += q1 * panels[p, k + 1, j]
-            total += q2 * panels[p, k + 2, j]
-            total += q3 * panels[p, k + 3, j]
-            total += q4 * panels[p, k + 4, j]
-            total += q5 * panels[p, k + 5, j]
-            total += q6 * panels[p, k + 6, j]
-            total += q7 * panels[p, k + 7, j]
-            product[j] = total
+@kernel
+def _scan(panels: Any, count: int, query: Any, leave_out: Any, at: Any, out: Any) -> None:
+    """Products of each row with ``count`` others: all into ``out``, or the place of the largest.
 
-
-@_compiled
-def _closest(panels: Any, count: int, query: Any, leave_out: Any, at: Any) -> None:
+    Eight coordinates at a time only save memory traffic: each product is added up in order.
+    """
     product = np.empty(_PANEL, np.float32)
     for i in range(len(query)):
-        best, at[i] = np.float32(-9), 0
+        best, place = np.float32(-9), 0
         for p in range(len(panels)):
-            _panel(panels, p, query, i, product)
+            product[:] = 0
+            for k in range(0, panels.shape[1], _STEP):
+                q0, q1, q2, q3 = query[i, k], query[i, k + 1], query[i, k + 2], query[i, k + 3]
+                q4, q5, q6, q7 = query[i, k + 4], query[i, k + 5], query[i, k + 6], query[i, k + 7]
+                for j in range(_PANEL):
+                    total = product[j]
+                    total += q0 * panels[p, k, j]
+                    total += q1 * panels[p, k + 1, j]
+                    total += q2 * panels[p, k + 2, j]
+                    total += q3 * panels[p, k + 3, j]
+                    total += q4 * panels[p, k + 4, j]
+                    total += q5 * panels[p, k + 5, j]
+                    total += q6 * panels[p, k + 6, j]
+                    total += q7 * panels[p, k + 7, j]
+                    product[j] = total
             for j in range(min(_PANEL, count - p * _PANEL)):
-                if product[j] > best and p * _PANEL + j != leave_out[i]:
-                    best, at[i] = product[j], p * _PANEL + j
+                other = p * _PANEL + j
+                if len(out):
+                    out[i, other] = product[j]
+                elif product[j] > best and other != leave_out[i]:
+                    best, place = product[j], other
+        at[i] = place
 
 
-@_compiled
-def _products(panels: Any, query: Any, out: Any) -> None:
-    product = np.empty(_PANEL, np.float32)
-    count = out.shape[1]
-    for i in range(len(query)):
-        for p in range(len(panels)):
-            _panel(panels, p, query, i, product)
-            for j in range(min(_PANEL, count - p * _PANEL)):
-                out[i, p * _PANEL + j] = product[j]
-
-
-@_compiled
+@kernel
 def _apart(one: Any, other: Any, i: Any, j: Any, out: Any) -> None:
     """Half the squared distance of pairs of unit rows: 1 - cosine, and exactly 0 of equal rows."""
     for e in range(len(i)):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError
+from toolkit.schema import REQUEST_ID
 
 if TYPE_CHECKING:
     from toolkit.learn.router import QualityRouter
@@ -98,6 +99,8 @@ def unpack(data: bytes, where: str) -> QualityRouter:
     inspect(data, where)
     try:
         router = loads(data, trusted=list(TRUSTED))
+        if isinstance(router, QualityRouter):
+            _try(router)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     except _DAMAGE as error:
@@ -105,6 +108,19 @@ def unpack(data: bytes, where: str) -> QualityRouter:
     if not isinstance(router, QualityRouter):
         raise DataError(f"{where}: the file holds a {type(router).__name__}; allowed: a router")
     return router
+
+
+def _try(router: QualityRouter) -> None:
+    """Ask it about a request of which nothing is known: what does not fit together fails now."""
+    import numpy as np
+    import pyarrow as pa
+
+    numbers = "numbers" in router.features_
+    nothing = np.zeros((1, router.n_features_in_)) if numbers else pa.table({REQUEST_ID: [""]})
+    with np.errstate(all="ignore"):
+        told = router.forecast(nothing)
+    if told.quality.shape != (1, len(router.models_)):
+        raise ValueError(f"{told.quality.shape[1]} qualities for {len(router.models_)} models")
 
 
 def inspect(data: bytes, where: str) -> None:

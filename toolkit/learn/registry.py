@@ -180,8 +180,8 @@ def delete_router(name: str, version: int | None = None) -> int:
                     f" delete the router {name!r} with all its versions"
                 )
             gone = [version]
-            if version == max(present):
-                write(folder / LAST, f"{version}\n".encode())
+            last = max(version, number_in(folder / LAST) or 0)
+            write(folder / LAST, f"{last}\n".encode())
         for number in gone:
             # The card first: without it there is no such version.
             (folder / f"{number}.json").unlink(missing_ok=True)
