@@ -112,16 +112,9 @@ def use_text(found: Training, entry: RouterEntry) -> str:
     name = entry.name if entry.current else entry.reference
     kept = f"Kept as {entry.reference}"
     kept += "." if entry.current else f"; {entry.name} stands for another: --promote changes that."
-    return "\n".join(
-        (
-            clean(kept),
-            "In a policy:",
-            "  routes:",
-            "    - name: learned",
-            "      when: {request_id: {exists: true}}",
-            f"      router: {{name: {name}, min_quality: {_setting(found):g}}}",
-        )
-    )
+    policy = found.policy(name, min_quality=_setting(found))
+    lines = [clean(line) for line in policy.to_yaml().splitlines()]
+    return "\n".join((clean(kept), "A policy that asks it:", "", *lines))
 
 
 def _setting(found: Training) -> float:
