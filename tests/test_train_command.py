@@ -18,7 +18,7 @@ from toolkit.learn.registry import list_routers, load_router
 from toolkit.logs.datasets import load_dataset
 from toolkit.policy import parse_policy
 
-FAST = ("--models", "gemma3-few-shot,smollm2-retrieval", "--folds", "3")
+FAST = ("--models", "gemma3-few-shot,smollm2-retrieval", "--folds", "2", "--text", "none")
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_it_says_the_answer_first_and_how_to_use_it():
     verdict, heading = done.stdout.split("\n\n")[:2]
     assert "lookup table" in verdict or "The router" in verdict
     assert heading == "easy on local, 1,313 requests, 2 models"
-    for word in ("zero router", "oracle", "Brier score", "APGR", "Out of fold: 3 folds"):
+    for word in ("zero router", "oracle", "Brier score", "APGR", "Out of fold: 2 folds"):
         assert word in done.stdout
     policy = parse_policy(done.stdout.split("A policy that asks it:\n\n")[1])
     assert policy.routes[0].router.name == "easy"
@@ -73,7 +73,7 @@ def test_a_later_version_waits_to_be_promoted():
     """The name goes on to stand for the first one, and the text says how to change that."""
     words = ("--dataset", "local", "--name", "easy", *FAST, "--quick", "--columns", "category")
     assert "Kept as easy@1." in here(*words).stdout
-    second = here(*words, "--text", "none").stdout
+    second = here(*words).stdout
     assert "Kept as easy@2; easy stands for another: --promote changes that." in second
     assert "easy@2" in second.split("A policy that asks it:")[1]
     assert "Kept as easy@3." in here(*words, "--promote").stdout
@@ -84,10 +84,10 @@ def test_a_later_version_waits_to_be_promoted():
     ("words", "message"),
     [
         (("--name", "../easy"), "cannot be the name of a router; got '../easy'"),
-        (("--models", "gemma"), "no such model; got 'gemma'; allowed: 'gemma3-few-shot'"),
+        (("--models", "gemma"), "no such model; got 'gemma'; allowed: "),
         (("--models", "calculator"), "needs two models to choose from; got calculator"),
         (("--head", "deep"), "head: got 'deep'; allowed: 'logistic'"),
-        (("--text", "words"), "text: got 'words'"),
+        (("--text", "words"), "got 'words'; allowed: 'auto', 'embedding'"),
         (("--columns", "colour"), "no such column; got 'colour'"),
         (("--split", "weekly"), "no such split; got 'weekly'; allowed: 'auto'"),
         (("--folds", "1"), "folds: got 1; allowed: 2 to 20"),
