@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-LETTER, LINE, MARK = 6.4, 14.0, 8.0
-"""Pixels of a letter's width, a line's height and half a marker."""
+LETTER, LINE, MARK, STROKE = 6.4, 14.0, 8.0, 2.0
+"""Pixels of a letter's width, a line's height, half a marker and half a curve."""
 PLACES = (
     "top center",
     "bottom center",
@@ -22,13 +22,20 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, bottom, right and top, in pixels."""
 
 
-def places(at: Sequence[Point], names: Sequence[str], wide: float) -> dict[str, str]:
+def places(
+    at: Sequence[Point], names: Sequence[str], wide: float, curve: Sequence[Point] = ()
+) -> dict[str, str]:
     """Where the label of each name stands: Plotly's ``textposition``, none where there is no room.
 
     ``at`` (pixels) begins with the markers of ``names``, the first of which choose first, and goes
-    on with markers that have no label. ``wide`` is the width of the plot.
+    on with markers that have no label. ``wide`` is the width of the plot, ``curve`` are points of
+    a line that is to be seen.
     """
-    taken = [(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in at]
+    taken = [
+        (x - half, y - half, x + half, y + half)
+        for half, points in ((MARK, at), (STROKE, curve))
+        for x, y in points
+    ]
     found = {}
     for point, name in zip(at, names, strict=False):
         for place in PLACES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import plotly.graph_objects as go
 
 from toolkit.evaluate.format import count, number, number_interval, percent
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 HISTOGRAM = 0.2
 """Share of the height that the histogram has."""
+CELLS = 25
+"""Bars of it."""
 
 
 def reliability_figure(
@@ -29,7 +32,7 @@ def reliability_figure(
     """Observed quality against the predicted one, a marker per bin with Wilson's 95 % interval.
 
     On the dotted line predictions come true. Below, how many requests have which prediction. The
-    ECE, beside it what a router whose predictions are right would show, and the Brier score,
+    ECE, beside it what right predictions would show by chance, and the Brier score,
     beside it that of the mean, stand on top. Raises ``ValueError`` for a model that is not among
     those of ``calibration``.
     """
@@ -59,7 +62,7 @@ def reliability_figure(
         showlegend=False,
         margin={"t": 50},
         yaxis2={
-            "domain": [0, HISTOGRAM - 0.05],
+            "domain": [0, HISTOGRAM - 0.04],
             "title": {"text": "requests", "font": {"size": 12}},
             "nticks": 3,
             "zeroline": False,
@@ -110,16 +113,30 @@ def _observed(fig: go.Figure, found: Calibration, colour: str) -> None:
 
 
 def _histogram(fig: go.Figure, found: Calibration, colour: str) -> None:
+    """The requests of each bin, spread evenly from its lowest to its highest prediction."""
+    ends = [end for b in found.bins for end in (b.low, b.high)]
+    below = [n for b in found.bins for n in (0, b.n)]
+    edges = np.linspace(0, 1, CELLS + 1)
+    # Just above an edge, so that equal predictions fall into one cell.
+    rising = np.maximum.accumulate(np.array(ends) + np.arange(len(ends)) * 1e-12)
+    counts = np.diff(np.interp(edges + 1e-9, rising, np.cumsum(below), left=0))
+    counts[0] += np.interp(1e-9, rising, np.cumsum(below), left=0)
     fig.add_trace(
-        go.Histogram(
-            x=[b.predicted for b in found.bins],
-            y=[b.n for b in found.bins],
-            histfunc="sum",
-            xbins={"start": 0, "end": 1.0001, "size": 0.05},
+        go.Bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=1 / CELLS,
             yaxis="y2",
             name="requests",
             marker={"color": theme.faded(colour, 0.5), "line": {"width": 0}},
-            hovertemplate="%{y:,} requests with a prediction of %{x}<extra></extra>",
+            customdata=[
+                lines(
+                    f"predicted {number(float(low))} to {number(float(high))}",
+                    f"about {count(round(float(n)))} of {count(found.n)} requests",
+                )
+                for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
+            ],
+            hovertemplate="%{customdata}<extra></extra>",
         )
     )
 
@@ -138,7 +155,7 @@ def _scores(fig: go.Figure, found: Calibration) -> None:
     if math.isnan(found.ece.value):
         return
     rows = (
-        f"ECE {number_interval(found.ece)}, if right {number(found.ece_if_right)}",
+        f"ECE {number_interval(found.ece)}, by chance alone {number(found.ece_if_right)}",
         f"Brier {number_interval(found.brier)}, of the mean {number(found.brier_base.value)}",
     )
     fig.add_annotation(

@@ -13,12 +13,15 @@ from toolkit.figures import theme
 from toolkit.figures.axes import Scale
 from toolkit.figures.labels import places
 from toolkit.figures.router_words import rival_words
-from toolkit.figures.tradeoff_baselines import FEW, HIGH, SYMBOLS, WIDE, outside, straight
+from toolkit.figures.tradeoff_baselines import HIGH, SYMBOLS, outside, straight
 
 if TYPE_CHECKING:
-    from toolkit.evaluate.routers.curve import CurvePoint
     from toolkit.evaluate.routers.rivals import Rival, RivalPoint
 
+WIDE = 480.0
+"""The plot in pixels, for the room that labels need; on a telephone there is less."""
+FEW = 8
+"""Up to so many single models each have their name beside them."""
 LINES: Mapping[str, tuple[str, str]] = {
     "zero": ("dash", theme.NEUTRAL),
     "neighbours": ("dot", theme.ACCEPTED),
@@ -66,20 +69,24 @@ def rival_lines(fig: go.Figure, rivals: Sequence[Rival]) -> None:
 
 
 def curve_name(rival: Rival) -> str:
-    """``lookup table by category``; the dashed line says that it mixes models."""
+    """``lookup table by category``, ``mix of models (zero router)``."""
     if rival.kind == "lookup" and rival.column is not None:
         return f"lookup table by {theme.cut(rival.column, 24)}"
-    return "zero router (mixed models)" if rival.kind == "zero" else rival.name
+    return "mix of models (zero router)" if rival.kind == "zero" else rival.name
 
 
 def rival_points(
     fig: go.Figure,
     rivals: Sequence[Rival],
     scales: tuple[Scale, Scale],
-    router: Sequence[CurvePoint],
+    path: Sequence[tuple[float, float]],
+    chosen: tuple[float, float] | None,
     colours: Mapping[str, str],
 ) -> None:
-    """The rivals that are points, hollow; tells how many of them are not in the picture."""
+    """The rivals that are points, hollow; tells how many of them are not in the picture.
+
+    No label covers ``path``, cost and quality of the router, nor the setting that is ``chosen``.
+    """
     rows = [
         rival
         for kind in ("oracle", "random", "single")
@@ -90,14 +97,13 @@ def rival_points(
     corners = {p.label for rival in rivals if rival.kind == "zero" for p in rival.points}
     many = sum(rival.kind == "single" for rival in shown) > FEW
     named = [r for r in shown if r.kind != "single" or not many or r.name in corners]
-    labels = places(
-        [
-            *(_at(r.point, scales) for r in named),
-            *(_at(p, scales) for p in router[-1:]),
-        ],
-        [label(r) for r in named],
-        WIDE,
+    named.sort(key=lambda r: (r.kind == "single", -r.point.quality.value))
+    at = [(r.point.cost_usd_per_1k.value, r.point.quality.value) for r in named]
+    pixels, curve = (
+        [(WIDE * scales[0].at(x), HIGH * scales[1].at(y)) for x, y in points]
+        for points in (at if chosen is None else [*at, chosen], path)
     )
+    labels = places(pixels, [label(r) for r in named], WIDE, curve)
     for kind in ("single", "random", "oracle"):
         of = [rival for rival in shown if rival.kind == kind]
         if of:
@@ -151,10 +157,3 @@ def _known(point: RivalPoint) -> bool:
 
 def _inside(point: RivalPoint, scales: tuple[Scale, Scale]) -> bool:
     return scales[0].holds(point.cost_usd_per_1k.value) and scales[1].holds(point.quality.value)
-
-
-def _at(point: RivalPoint | CurvePoint, scales: tuple[Scale, Scale]) -> tuple[float, float]:
-    return (
-        WIDE * scales[0].at(point.cost_usd_per_1k.value),
-        HIGH * scales[1].at(point.quality.value),
-    )

@@ -72,7 +72,9 @@ def _costs(
     scales = _scales(training, shown, whole)
     rival_lines(fig, training.rivals)
     _router(fig, curve, known)
-    rival_points(fig, training.rivals, scales, shown, colours)
+    path = [*zip(*straight(_ends(_best(known), "value")), strict=True)]
+    place = None if at is None else (at.cost_usd_per_1k.value, at.quality.value)
+    rival_points(fig, training.rivals, scales, path, place, colours)
     if at is not None:
         chosen(
             fig,
@@ -101,11 +103,11 @@ def _scales(training: Training, shown: Sequence[CurvePoint], whole: bool) -> tup
 
 
 def _router(fig: go.Figure, curve: RouterCurve, known: Sequence[CurvePoint]) -> None:
-    best = [known[i] for i in hull([p.cost_usd_per_1k.value for p in known], _qualities(known))]
+    best = _best(known)
     shared: dict[str, Any] = {"legendgroup": "router", "hoverinfo": "skip", "showlegend": False}
     ends = [p for p in best if math.isfinite(p.quality.low + p.quality.high)]
     for which, fill in (("low", None), ("high", "tonexty")):
-        x, y = straight([(p.cost_usd_per_1k.value, getattr(p.quality, which)) for p in ends])
+        x, y = straight(_ends(ends, which))
         fig.add_trace(
             go.Scatter(
                 x=x,
@@ -118,18 +120,18 @@ def _router(fig: go.Figure, curve: RouterCurve, known: Sequence[CurvePoint]) -> 
                 **shared,
             )
         )
-    x, y = straight([(p.cost_usd_per_1k.value, p.quality.value) for p in best])
+    x, y = straight(_ends(best, "value"))
     line = {"color": theme.POLICY, "width": 2}
-    fig.add_trace(go.Scatter(x=x, y=y, mode="lines", name="router, line", line=line, **shared))
+    named = shared | {"showlegend": True, "legendrank": 1}
+    fig.add_trace(go.Scatter(x=x, y=y, mode="lines", name="router", line=line, **named))
     fig.add_trace(
         go.Scatter(
             x=[p.cost_usd_per_1k.value for p in known],
             y=_qualities(known),
-            mode="markers+lines",
-            name="router",
+            mode="markers",
+            name="router, settings",
             legendgroup="router",
-            # No line between settings: that is another trace. Its swatch is for the legend.
-            line={"color": theme.POLICY, "width": 0},
+            showlegend=False,
             marker={"size": 6, "color": theme.POLICY},
             customdata=[
                 curve_words(f"router, {setting(curve.knob, p.value)}", p, curve.models)
@@ -138,6 +140,15 @@ def _router(fig: go.Figure, curve: RouterCurve, known: Sequence[CurvePoint]) -> 
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
+
+
+def _best(known: Sequence[CurvePoint]) -> list[CurvePoint]:
+    return [known[i] for i in hull([p.cost_usd_per_1k.value for p in known], _qualities(known))]
+
+
+def _ends(points: Sequence[CurvePoint], which: str) -> list[tuple[float, float]]:
+    """Cost and quality, or one end of its interval."""
+    return [(p.cost_usd_per_1k.value, getattr(p.quality, which)) for p in points]
 
 
 def _qualities(points: Sequence[CurvePoint]) -> list[float]:
@@ -157,6 +168,7 @@ def chosen(fig: go.Figure, at: CurvePoint, x: float, words: str, across: bool) -
             if across
             else None,
             name="this setting",
+            legendrank=2,
             mode="markers",
             marker={"symbol": "diamond", "size": 15, "color": theme.POLICY, "line": {"width": 0}},
             customdata=[words],

@@ -53,9 +53,10 @@ def pair_figure(
     _targets(fig, pair)
     oracle = training.rival("oracle")
     if oracle is not None:
-        _oracle(fig, oracle.point.quality)
+        _oracle(fig, training, pair, oracle.point.quality)
     if at is not None:
         _chosen(fig, training, pair, at)
+    _score(fig, pair)
     _axes(fig, pair, at, oracle.point.quality.value if oracle else math.nan)
     return fig
 
@@ -84,6 +85,7 @@ def _curve(fig: go.Figure, pair: PairScores) -> None:
             y=curve.quality[some],
             mode="lines",
             name="router",
+            legendrank=1,
             line={"color": theme.POLICY, "width": 2.2},
             customdata=[
                 lines(
@@ -111,10 +113,7 @@ def _ends(fig: go.Figure, pair: PairScores, colours: Mapping[str, str]) -> None:
                 error_y=_bars(e, theme.NEUTRAL),
                 name=theme.plain(model),
                 showlegend=False,
-                mode="markers+text",
-                text=[theme.plain(theme.cut(model, 30))],
-                textposition="bottom left" if x else "bottom right",
-                textfont={"size": 12},
+                mode="markers",
                 cliponaxis=False,
                 marker={
                     "symbol": "circle-open",
@@ -125,6 +124,16 @@ def _ends(fig: go.Figure, pair: PairScores, colours: Mapping[str, str]) -> None:
                 customdata=[lines(f"{model} alone", f"quality {quality_interval(e)}", _n(e))],
                 hovertemplate="%{customdata}<extra></extra>",
             )
+        )
+        # Below its interval, out of the way of the curve.
+        fig.add_annotation(
+            text=theme.plain(theme.cut(model, 30)),
+            showarrow=False,
+            x=x,
+            y=e.low if math.isfinite(e.low) else e.value,
+            xanchor="right" if x else "left",
+            yanchor="top",
+            font={"size": 12},
         )
 
 
@@ -164,10 +173,15 @@ def _targets(fig: go.Figure, pair: PairScores) -> None:
     )
 
 
-def _oracle(fig: go.Figure, e: Estimate) -> None:
+def _oracle(fig: go.Figure, training: Training, pair: PairScores, e: Estimate) -> None:
+    weak, strong = (
+        training.quality[training.judged, training.models.index(model)]
+        for model in (pair.weak, pair.strong)
+    )
     fig.add_trace(
         go.Scatter(
-            x=[0.5],
+            # It asks the strong model where that alone is right.
+            x=[float((strong > weak).mean())],
             y=[e.value],
             name="oracle",
             mode="markers+text",
@@ -195,11 +209,28 @@ def _chosen(fig: go.Figure, training: Training, pair: PairScores, at: CurvePoint
             y=[at.quality.value],
             error_y=_bars(at.quality, theme.POLICY),
             name="this setting",
+            legendrank=2,
             mode="markers",
             marker={"symbol": "diamond", "size": 15, "color": theme.POLICY},
             customdata=[curve_words("this setting", at, training.models)],
             hovertemplate="%{customdata}<extra></extra>",
         )
+    )
+
+
+def _score(fig: go.Figure, pair: PairScores) -> None:
+    if math.isnan(pair.apgr.value):
+        return
+    fig.add_annotation(
+        text=f"APGR {number_interval(pair.apgr)}, chance 0.5",
+        showarrow=False,
+        xref="x domain",
+        yref="y domain",
+        x=1,
+        y=0,
+        xanchor="right",
+        yanchor="bottom",
+        font={"size": 12},
     )
 
 
@@ -224,6 +255,7 @@ def _axes(fig: go.Figure, pair: PairScores, at: CurvePoint | None, oracle: float
             "overlaying": "y",
             "side": "right",
             "title": "of the gap recovered",
+            "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "tickformat": ".0%",
             "range": [(end - weak) / (strong - weak) for end in shown],
             "showgrid": False,

@@ -41,7 +41,7 @@ def rivals_figure(
     panels = [
         (name, title)
         for name, title in (
-            ("difference", "quality at<br>equal cost" if training.aiq else "quality"),
+            ("difference", "quality at<br>equal cost" if training.aiq else "best quality"),
             ("gain", "mean over<br>all budgets"),
             ("apgr_gain", "gap recovered<br>(APGR)"),
         )
