@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+from toolkit.policy.model import Policy
 from toolkit.policy.router_rule import RouterRule
+
+NAN = math.nan
 
 
 def order_of_one(quality: Sequence[float], cost: Sequence[float], rule: RouterRule) -> list[int]:
@@ -44,3 +48,33 @@ def order_of_one(quality: Sequence[float], cost: Sequence[float], rule: RouterRu
     rest = [m for m in known if m != start]
     rest.sort(key=lambda m: (not affordable(m), *by_quality(m)))
     return [start, *rest, *strangers]
+
+
+def chain_of_one(
+    policy: Policy, route: int, forecast: dict[str, tuple[float, float]], novelty: float
+) -> tuple[str, dict[str, Any]]:
+    """The chain that one request of a router's route takes: its name, and what it does.
+
+    ``forecast`` has probability and expected cost by log name, as far as the router knows models.
+    """
+    rule = policy.routes[route].router
+    assert rule is not None
+    if novelty > rule.abstain_above:
+        return policy.default, policy.chains[policy.default].to_data()
+    use = policy.routes[route].use
+    chain = (
+        policy.chains[use].to_data() if use else {"steps": [{"model": m} for m in policy.models]}
+    )
+    asks = [step for step in chain["steps"] if "model" in step]
+    says = [step for step in chain["steps"] if "model" not in step]
+    known = [forecast.get(policy.log_name(step["model"]), (NAN, NAN)) for step in asks]
+    order = order_of_one([p for p, _ in known], [usd for _, usd in known], rule)
+    taken = [asks[j] for j in order][: 1 + rule.fallbacks]
+    name = f"{policy.routes[route].name}: {' > '.join(step['model'] for step in taken)}"
+    return name, {**chain, "steps": [*taken, *says]}
+
+
+def plain(policy: Policy, name: str, chain: dict[str, Any]) -> Policy:
+    """The policy that sends everything to one chain."""
+    data = policy.to_data() | {"routes": [], "default": name, "chains": {name: chain}}
+    return Policy.model_validate(data)

@@ -110,11 +110,12 @@ def _routed(policy: Policy, requests: pa.Table) -> dict[int, NDArray[np.intp]]:
 
 def _unpriced(told: Chosen, where: str) -> Iterator[Problem]:
     """Models without an expected cost."""
-    no_cost = np.asarray(np.isnan(told.cost_usd).all(0) & ~np.isnan(told.quality).all(0))
-    names = [name for name, none in zip(told.models, no_cost, strict=True) if none]
+    known = np.asarray(~np.isnan(told.quality).all(axis=0))
+    no_cost = known & np.asarray(np.isnan(told.cost_usd).all(axis=0))
+    names = [name for name, none in zip(told.models, no_cost.tolist(), strict=True) if none]
     if not names:
         return
-    if len(names) < len(told.models):
+    if len(names) < known.sum():
         so = "takes models whose cost it does not know for the dearest"
     elif told.rule.tradeoff_usd_per_point is not None:
         so = "goes by quality alone, as it knows no costs"

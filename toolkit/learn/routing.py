@@ -173,7 +173,7 @@ def _why(rule: RouterRule, p: float, usd: float, unpriced: bool) -> str:
             return f"P = {p:.3g}, the highest for at most ${value:g} (expected: ${usd:.3g})"
         return f"expected to cost ${usd:.3g}, the least, as none costs the ${value:g} at most"
     cost = "unknown" if np.isnan(usd) else f"${usd:.3g}"
-    return f"P = {p:.3g} for {cost}, the best where a point is worth ${value:g} per 1,000 requests"
+    return f"P = {p:.3g} for {cost}, best at ${value:g} a point and 1,000 requests"
 
 
 def _unlike(novelty: float, rule: RouterRule) -> str:

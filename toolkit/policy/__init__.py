@@ -3,8 +3,10 @@
 from toolkit.policy.conditions import Condition, mask, route_masks
 from toolkit.policy.loading import list_policies, load_policy, parse_policy, policies_dir
 from toolkit.policy.model import Chain, Goal, Goals, Model, Policy, Route, Share, json_schema
+from toolkit.policy.orders import with_orders
 from toolkit.policy.plan import Plan, chain_names, compile_plan
 from toolkit.policy.proofs import WorstCase, worst_case
+from toolkit.policy.router_rule import RouterRule
 from toolkit.policy.steps import DegradeStep, ModelStep
 from toolkit.policy.words import (
     condition_in_words,
@@ -24,6 +26,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Route",
+    "RouterRule",
     "Share",
     "WorstCase",
     "chain_names",
@@ -39,5 +42,6 @@ __all__ = [
     "route_in_words",
     "route_masks",
     "step_in_words",
+    "with_orders",
     "worst_case",
 ]
