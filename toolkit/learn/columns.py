@@ -1,14 +1,16 @@
 """Which request columns a router reads, and how each becomes numbers.
 
 A column is read as a *number* (on a log scale where it is skewed; standardised; a missing value is
-the mean, with a flag of its own where that happened in training), a *flag*, or a *category* (one
-0/1 number per frequent value; a value never seen is all 0). What was learnt is plain data, so it
-can be kept in a file: a list of dictionaries.
+the mean, with a flag of its own where that happened in training), a *flag*, or a *category*: one
+0/1 number per frequent value, and one per word that several values share, so that a rare
+``high_school_physics`` learns from a frequent ``high_school_biology``; a value never seen is 0 in
+the former. What was learnt is plain data, so it can be kept in a file: a list of dictionaries.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,7 +89,7 @@ def learn_columns(
             left[name] = reason or column or ""
             if not auto:
                 raise DataError(f"columns: {name!r} cannot be read: {column}")
-    return read, left
+    return sorted(read, key=lambda column: column["kind"] != "category"), left
 
 
 def _unfit(name: str) -> str:
@@ -135,7 +137,19 @@ def _learn_category(name: str, values: pa.ChunkedArray, auto: bool) -> Column | 
     levels = sorted(str(value) for count, value in pairs[: 4 * MOST_VALUES] if -count >= RARE)
     if (len(counts) < 2 and not values.null_count) or not levels:
         return "is the same everywhere" if len(counts) < 2 else "no value repeats often enough"
-    return {"name": name, "kind": "category", "levels": levels, "width": len(levels)}
+    parts = _parts(levels)
+    width = len(levels) + len(parts)
+    return {"name": name, "kind": "category", "levels": levels, "parts": parts, "width": width}
+
+
+def _parts(levels: list[str]) -> list[str]:
+    """Words that some of the values share but not all: what holds for one may for the other."""
+    counts = Counter(word for level in levels for word in _words(level))
+    return sorted(word for word, count in counts.items() if 2 <= count < len(levels))
+
+
+def _words(level: str) -> set[str]:
+    return set(re.split(r"[\W_]+", level.lower())) - {""}
 
 
 def encode_columns(columns: Sequence[Column], table: pa.Table) -> Floats:
@@ -171,6 +185,7 @@ def _encode(column: Column, values: pa.ChunkedArray, out: Floats) -> None:
         code = pc.fill_null(code, -1).to_numpy()
         row = np.flatnonzero(code >= 0)
         out[row, code[row]] = 1.0
+        _encode_parts(column, values, out[:, len(levels) :])
         return
     x = _numbers(values)
     known = np.isfinite(x)
@@ -181,6 +196,16 @@ def _encode(column: Column, values: pa.ChunkedArray, out: Floats) -> None:
     out[:, 0] = np.where(known, (x - column["mean"]) / column["scale"], 0.0)
     if column["missing"]:
         out[:, 1] = ~known
+
+
+def _encode_parts(column: Column, values: pa.ChunkedArray, out: Floats) -> None:
+    place = {word: i for i, word in enumerate(column["parts"])}
+    if place:
+        coded = _text(values).combine_chunks().dictionary_encode()
+        held = np.zeros((len(coded.dictionary) + 1, len(place)))
+        for i, level in enumerate(coded.dictionary.to_pylist()):
+            held[i, [place[word] for word in _words(level) if word in place]] = 1.0
+        out[:] = held[pc.fill_null(coded.indices, -1).to_numpy()]
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -18,10 +18,10 @@ Amounts = dict[str, Floats]
 STRENGTH = 3.0
 
 
-def learn_amounts(table: Floats, amount: Floats | None, weight: Floats, m: int) -> Amounts:
-    """Fit the amounts (n, m), NaN where unknown, on the features (n, c)."""
+def learn_amounts(table: Floats, amount: Floats | None, weight: Floats) -> Amounts:
+    """Fit the amounts (n, m), NaN where unknown, on the features (n, c), with weights (n, m)."""
     if amount is None:
-        return {"mean": np.full(m, np.nan)}
+        return {"mean": np.full(weight.shape[1], np.nan)}
     known = np.isfinite(amount) & (weight > 0)
     w = np.where(known, weight, 0.0)
     y = np.where(known, np.maximum(amount, 0.0), 0.0)
@@ -32,7 +32,7 @@ def learn_amounts(table: Floats, amount: Floats | None, weight: Floats, m: int) 
     z = linear([Block(table)], coefficients)
     fitted = (w * np.exp(np.clip(z, -30, 30))).sum(0) / np.maximum(total, 1e-300)
     coefficients[-1] += np.where(mean > 0, np.log((mean / unit) / np.maximum(fitted, 1e-300)), 0)
-    high = np.where(known, z, -np.inf).max(0) if len(z) else np.zeros(m)
+    high = np.where(known, z, -np.inf).max(0)
     return {"mean": mean, "coefficients": coefficients, "unit": unit, "high": high + np.log(2)}
 
 

@@ -31,10 +31,14 @@ class Features:
 
     table: Floats
     """(n, c) columns, and what the prompt looks like; about standardised"""
+    hot: int
+    """so many of these, the first ones, are the 0/1 numbers of categories"""
     embedding: NDArray[np.float32] | None
     """(n, 256) unit vectors of the prompts"""
     words: Any | None
     """(n, v) SciPy CSR: TF-IDF of the prompts' words"""
+    crossed: Any | None = None
+    """(n, hot x (c - hot)) SciPy CSR: each category's 0/1 number times each other number"""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -43,8 +47,10 @@ class Features:
         """Those of some rows."""
         return Features(
             self.table[rows],
+            self.hot,
             None if self.embedding is None else self.embedding[rows],
             None if self.words is None else self.words[rows],
+            None if self.crossed is None else self.crossed[rows],
         )
 
     @property
@@ -63,7 +69,12 @@ def learn_features(
     """
     if isinstance(requests, np.ndarray):
         mean, scale = _moments(requests)
-        state: State = {"numbers": {"mean": mean, "scale": scale}, "text": None, "columns": []}
+        state: State = {
+            "numbers": {"mean": mean, "scale": scale},
+            "text": None,
+            "columns": [],
+            "left_out": {},
+        }
         return state, make_features(state, requests)
     table = as_table(requests)
     if text not in (None, "auto", *TEXTS):
@@ -99,7 +110,7 @@ def make_features(state: State, requests: Any, *, vectors: bool = True) -> Featu
         DataError: a column is of another kind than in training.
     """
     if "numbers" in state:
-        return Features(_standard(state["numbers"], requests), None, None)
+        return Features(_standard(state["numbers"], requests), 0, None, None)
     table = as_table(requests)
     parts = [encode_columns(state["columns"], table)]
     text, embedding, found = state["text"], None, None
@@ -111,7 +122,23 @@ def make_features(state: State, requests: Any, *, vectors: bool = True) -> Featu
             embedding = embed([p or "" for p in prompts.to_pylist()])
         if vectors and state["words"]:
             found = words(state["words"], data, starts)
-    return Features(np.hstack(parts), embedding, found)
+    hot = sum(c["width"] for c in state["columns"] if c["kind"] == "category")
+    whole = np.hstack(parts)
+    return Features(whole, hot, embedding, found, _crossed(whole, hot) if vectors else None)
+
+
+def _crossed(table: Floats, hot: int) -> Any | None:
+    """What a number means may differ by category."""
+    import scipy.sparse as sp  # type: ignore[import-untyped]
+
+    n, width = len(table), table.shape[1] - hot
+    if not hot or not width:
+        return None
+    row, level = np.nonzero(table[:, :hot])
+    columns = (level[:, None] * width + np.arange(width)).ravel().astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]) * width
+    values = table[row, hot:].ravel()
+    return sp.csr_matrix((values, columns, starts.astype(np.int32)), shape=(n, hot * width))
 
 
 def feature_names(state: State, width: int) -> list[str]:
@@ -122,6 +149,7 @@ def feature_names(state: State, width: int) -> list[str]:
     for column in state["columns"]:
         if column["kind"] == "category":
             names += [f"{column['name']}={level}" for level in column["levels"]]
+            names += [f"{column['name']} has {word!r}" for word in column["parts"]]
         else:
             names += [column["name"], f"{column['name']} is missing"][: column["width"]]
     return names + [f"prompt: {shape}" for shape in (SHAPES if state["text"] else ())]

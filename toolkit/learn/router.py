@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
+from sklearn.utils import Tags  # type: ignore[import-untyped]
+from sklearn.utils.validation import (  # type: ignore[import-untyped]
+    check_is_fitted,
+    validate_data,
+)
 
 from toolkit.errors import DataError
 from toolkit.learn.calibrate import calibrated, learn_curve
 from toolkit.learn.columns import as_table
 from toolkit.learn.costs import amounts, learn_amounts
 from toolkit.learn.features import Features, feature_names, learn_features, make_features
-from toolkit.learn.heads import HEADS, fit_head, score
+from toolkit.learn.heads import HEADS, MANY, RIDGE, RIDGES, blend, fit_head, parts_of, score
 from toolkit.learn.novelty import Familiar
 from toolkit.schema import REQUEST_ID
 
@@ -59,7 +62,7 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
             pairs of words), "both", None (not), or "auto": "embedding" where there are prompts.
         columns: names of the request columns to read; "auto": all that say what is asked and
             are known before the answer.
-        head: "logistic", "boosting", "neighbours" or "stack" (all of them, blended).
+        head: "logistic", "boosting", "neighbours" or "stack" (several, weighed); see heads.py.
         calibration: "isotonic", "sigmoid" or None.
         folds: of the cross-fitting for calibration and for what is chosen.
         random_state: a seed; the same seed gives the same router.
@@ -114,55 +117,71 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
         Raises:
             DataError: the requests or the outcomes cannot be used.
         """
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         self._check_parameters()
-        numbers = _is_numbers(X)
-        if numbers:
-            X = validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan")
-        n = len(X) if numbers else as_table(X).num_rows
+        requests: Any
+        if _is_numbers(X):
+            requests = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+            n, ids = len(requests), None
+        else:
+            requests = as_table(X)
+            n, ids = requests.num_rows, None
+            self.n_features_in_ = requests.num_columns
+            if REQUEST_ID in requests.column_names:
+                ids = [str(value) for value in requests[REQUEST_ID].to_pylist()]
         y = _outcomes(y, n)
         m = y.shape[1]
         self.models_ = _names(self.models, m)
         w = _weights(sample_weight, y)
-        rows = np.asarray(X, np.float64) if numbers else as_table(X)
-        if not numbers:
-            self.n_features_in_ = rows.num_columns
-        self.features_, features = learn_features(rows, self.text, self.columns)
+        self.features_, features = learn_features(requests, self.text, self.columns)
         self.columns_ = self.features_["columns"]
-        self.left_out_ = self.features_.get("left_out", {})
+        self.left_out_ = self.features_["left_out"]
         self.n_observed_ = np.isfinite(y).sum(0)
         self.mean_ = _means(y, w)
-        told = np.array([_tells(y[:, j]) for j in range(m)])
-        self.learnt_ = np.flatnonzero(told)
+        self.learnt_ = np.flatnonzero([_tells(y[:, j]) for j in range(m)])
         self.head_: dict[str, Any] = {}
         self.curves_: list[dict[str, Any]] = []
-        if told.any():
-            self._fit_heads(features, y[:, told], w[:, told])
         given = np.ones((n, m)) if sample_weight is None else w
-        self.cost_ = learn_amounts(features.table, _amount(cost_usd, n, m, "cost_usd"), given, m)
-        self.latency_ = learn_amounts(
-            features.table, _amount(latency_s, n, m, "latency_s"), given, m
-        )
-        ids = [str(i) for i in range(n)]
-        if not numbers and REQUEST_ID in rows.column_names:
-            ids = [str(value) for value in rows[REQUEST_ID].to_pylist()]
-        self.familiar_ = Familiar.fit(features.vector, ids, self.random_state)
+        # One thread of linear algebra: the matrices are small, and sums keep their order.
+        with threadpool_limits(1):
+            if len(self.learnt_):
+                self._fit_heads(features, y[:, self.learnt_], w[:, self.learnt_])
+            cost, latency = (
+                _amount(values, n, m, name)
+                for values, name in ((cost_usd, "cost_usd"), (latency_s, "latency_s"))
+            )
+            self.cost_ = learn_amounts(features.table, cost, given)
+            self.latency_ = learn_amounts(features.table, latency, given)
+            names = ids or [str(i) for i in range(n)]
+            self.familiar_ = Familiar.fit(features.vector, names, int(self.random_state))
         return self
 
     def _fit_heads(self, features: Features, y: Floats, w: Floats) -> None:
-        n = len(y)
+        """Fit on all rows, after scores of rows not fitted on chose and calibrated."""
         seed = int(self.random_state)
-        if self.calibration is not None:
-            fold = np.random.default_rng(seed).permutation(n) % min(self.folds, n)
-            unseen = np.zeros(y.shape)
-            for k in range(fold.max() + 1):
-                inner, outer = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-                head = fit_head(self.head, features.take(inner), y[inner], w[inner], seed)
-                unseen[outer] = score(head, features.take(outer))
-            for j in range(y.shape[1]):
-                self.curves_.append(learn_curve(unseen[:, j], y[:, j], w[:, j], self.calibration))
-        else:
-            self.curves_ = [{} for _ in range(y.shape[1])]
-        self.head_ = fit_head(self.head, features, y, w, seed)
+        kinds, weights = parts_of(self.head, features)
+        fold = np.random.default_rng(seed).permutation(len(y)) % min(self.folds, len(y))
+        self.ridge_ = RIDGE
+        if "logistic" in kinds and len(y) < MANY:
+            self.ridge_ = _best_ridge(features, y, w, fold)
+        unseen = [np.zeros(y.shape) for _ in kinds]
+        needed = self.calibration is not None or weights is None
+        for k in range(fold.max() + 1 if needed else 0):
+            inner, outer = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            there, here = features.take(inner), features.take(outer)
+            for kind, scores in zip(kinds, unseen, strict=True):
+                head = fit_head(kind, there, y[inner], w[inner], seed, self.ridge_)
+                scores[outer] = score(head, here)
+        parts = [fit_head(kind, features, y, w, seed, self.ridge_) for kind in kinds]
+        if weights is None:
+            weights = blend(unseen, y, w)
+        self.head_ = {"kind": "stack", "parts": parts, "weights": weights}
+        out = np.sum([v * part for v, part in zip(weights, unseen, strict=True)], axis=0)
+        self.curves_ = [
+            learn_curve(out[:, j].copy(), y[:, j], w[:, j], self.calibration)
+            for j in range(y.shape[1])
+        ]
 
     def predict(self, X: Any) -> Floats:
         """P(accepted and correct), (n, m)."""
@@ -230,7 +249,7 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
     def _features(self, X: Any, *, text: bool = True) -> Features:
         check_is_fitted(self, "familiar_")
         if "numbers" in self.features_:
-            X = validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", reset=False)
+            X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
             return make_features(self.features_, np.asarray(X, np.float64))
         if _is_numbers(X):
             raise DataError(
@@ -263,6 +282,21 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
         tags.target_tags.multi_output = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _best_ridge(features: Features, y: Floats, w: Floats, fold: NDArray[np.intp]) -> float:
+    """The ridge of the logistic head that fits best on rows not fitted on."""
+    losses = []
+    for ridge in RIDGES:
+        loss = 0.0
+        for k in range(fold.max() + 1):
+            inner, outer = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+            head = fit_head("logistic", features.take(inner), y[inner], w[inner], 0, ridge)
+            z = score(head, features.take(outer))
+            fit = np.logaddexp(0.0, z) - np.where(w[outer] > 0, y[outer], 0.0) * z
+            loss += float((w[outer] * fit).sum())
+        losses.append(loss)
+    return RIDGES[int(np.argmin(losses))]
 
 
 def _is_numbers(X: Any) -> bool:

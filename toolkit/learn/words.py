@@ -1,7 +1,7 @@
 """Numbers from a text without knowing its language: what it looks like, and which words it holds.
 
-Words and pairs of words are known by a 64-bit hash (FNV-1a over lower-case bytes) and never by
-their letters, so what a router keeps holds no text.
+A word is a run of letters, a single digit or a single sign. Words and pairs of neighbours are
+known by a 64-bit hash (FNV-1a) and never by their letters, so what a router keeps holds no text.
 """
 
 from __future__ import annotations
@@ -20,10 +20,19 @@ Known = dict[str, NDArray[Any]]
 """``hashes`` (v,) uint64, rising, and ``idf`` (v,) how rare each is."""
 
 SHAPES = (
-    *("characters", "words", "lines", "word_length", "digits", "capitals", "non_ascii"),
-    *("operators", "code_marks", "punctuation", "question_marks", "quotes", "blanks"),
+    *("characters", "words", "lines", "numbers"),
+    *("first_line", "last_line", "longest_line", "shortest_line"),
+    *("word_length", "long_words", "line_spread", "bare_lines"),
+    *("letters", "digits", "capitals", "non_ascii", "blanks"),
+    *("operators", "code_marks", "brackets", "commas", "stops", "question_marks", "quotes"),
+    "underscores",
 )
-"""What :func:`shapes` counts: logarithms of the first three, then shares of all characters."""
+"""What :func:`shapes` measures: logarithms of counts and of lengths of lines; the mean length of
+words, the share of long ones, how unlike in length lines are, the share of lines with at most one
+letter; then shares of all characters."""
+_LENGTHS = 8
+"""Of these, so many are logarithms."""
+_SIGNS = ("+-*/=^<>%$", "{}\\`;|&#@~", "()[]", ",", ".:!", "?", "\"'", "_")
 LEAST = 3
 """Texts that must hold a word for it to be kept."""
 MOST = 100_000
@@ -51,16 +60,13 @@ def shapes(data: NDArray[np.uint8], starts: NDArray[np.int64]) -> Floats:
     """What each text looks like, (n, len(SHAPES))."""
     out = np.zeros((len(starts) - 1, len(SHAPES)))
     _shapes(data, starts, _CLASSES, out)
-    length = np.maximum(out[:, :1], 1.0)
-    out[:, 3] /= np.maximum(out[:, 1], 1.0)
-    out[:, 4:] /= length
-    out[:, :3] = np.log1p(out[:, :3])
+    out[:, :_LENGTHS] = np.log1p(out[:, :_LENGTHS])
     return out
 
 
 def _classes() -> NDArray[np.uint8]:
     kinds = np.zeros(256, np.uint8)
-    for kind, signs in enumerate(("+-*/=^<>%$", "{}[]()\\_`;|&#@~", ".,:!'", "?", '"')):
+    for kind, signs in enumerate(_SIGNS):
         kinds[[ord(sign) for sign in signs]] = kind + 1
     return kinds
 
@@ -71,26 +77,64 @@ _CLASSES = _classes()
 @kernel
 def _shapes(data: Any, starts: Any, classes: Any, out: Any) -> None:
     for i in range(len(starts) - 1):
-        inside = False
-        for at in range(starts[i], starts[i + 1]):
-            byte = data[at]
+        row = out[i]
+        word, number, long, lettered = 0, 0, 0, 0
+        length, letters = 0, 0
+        lines, total, squares = 0, 0.0, 0.0
+        shortest, bare = np.int64(1 << 40), 0
+        for at in range(starts[i], starts[i + 1] + 1):
+            over = at == starts[i + 1]
+            byte = np.uint8(10) if over else data[at]
             if 0x80 <= byte < 0xC0:
                 continue  # inside of a character
             digit = 48 <= byte <= 57
             capital = 65 <= byte <= 90
-            word = digit or capital or 97 <= byte <= 122 or byte >= 0xC0
-            kind = classes[byte]
-            out[i, 0] += 1
-            out[i, 1] += word and not inside
-            out[i, 2] += byte == 10
-            out[i, 3] += word
-            out[i, 4] += digit
-            out[i, 5] += capital
-            out[i, 6] += byte >= 0xC0
-            if kind:
-                out[i, 6 + kind] += 1
-            out[i, 12] += byte == 32
-            inside = word
+            letter = capital or 97 <= byte <= 122 or byte >= 0xC0
+            if letter or digit:
+                word += 1
+            else:
+                row[1] += word > 0
+                lettered += word
+                long += word > 8
+                word = 0
+            number = number + 1 if digit else 0
+            row[3] += number == 1
+            if byte == 10:
+                if length > 0:
+                    if lines == 0:
+                        row[4] = length
+                    row[5] = length
+                    row[6] = max(row[6], length)
+                    shortest = min(shortest, length)
+                    lines += 1
+                    total += length
+                    squares += length * length
+                    bare += letters <= 1
+                length, letters = 0, 0
+            else:
+                length += 1
+                letters += letter
+            if over:
+                break
+            row[0] += 1
+            row[12] += letter
+            row[13] += digit
+            row[14] += capital
+            row[15] += byte >= 0xC0
+            row[16] += byte == 32
+            if classes[byte]:
+                row[16 + classes[byte]] += 1
+        row[2] = lines
+        if lines:
+            row[7] = shortest
+            mean = total / lines
+            row[10] = np.sqrt(max(squares / lines - mean * mean, 0.0)) / mean
+            row[11] = bare / lines
+        if row[1] > 0:
+            row[8] = lettered / row[1]
+            row[9] = long / row[1]
+        for c in range(12, len(row)):
+            row[c] /= max(row[0], 1.0)
 
 
 def learn_words(data: NDArray[np.uint8], starts: NDArray[np.int64]) -> Known:
@@ -110,7 +154,7 @@ def learn_words(data: NDArray[np.uint8], starts: NDArray[np.int64]) -> Known:
 
 def words(known: Known, data: NDArray[np.uint8], starts: NDArray[np.int64]) -> Any:
     """TF-IDF of the known words: (n, v) SciPy CSR, rows of unit length, 1 + log of counts."""
-    import scipy.sparse as sp
+    import scipy.sparse as sp  # type: ignore[import-untyped]
 
     hashes, ends = _hashed(data, starts)
     columns, values = np.zeros(len(hashes), np.int32), np.zeros(len(hashes))
@@ -124,7 +168,7 @@ def _hashed(
     data: NDArray[np.uint8], starts: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """The words and pairs of all texts in their order, and where those of each text end."""
-    out = np.zeros(int(starts[-1] - starts[0]) + len(starts), np.uint64)  # two letters make a word
+    out = np.zeros(2 * int(starts[-1] - starts[0]), np.uint64)
     ends = np.zeros(len(starts) - 1, np.int64)
     return out[: _hash(data, starts, out, ends)], ends
 
@@ -137,16 +181,17 @@ def _hash(data: Any, starts: Any, out: Any, ends: Any) -> int:
     for i in range(len(starts) - 1):
         before = np.uint64(0)
         value = offset
-        length = 0
-        for at in range(starts[i], starts[i + 1] + 1):
-            byte = data[at] if at < starts[i + 1] else np.uint8(32)
-            if 65 <= byte <= 90:
-                byte = np.uint8(byte + 32)
-            if 97 <= byte <= 122 or 48 <= byte <= 57 or byte == 95 or byte >= 128:
-                value = (value ^ np.uint64(byte)) * prime
-                length += 1
-                continue
-            if length > 1:
+        at = starts[i]
+        while at < starts[i + 1]:
+            byte = data[at]
+            at += 1
+            value = (value ^ np.uint64(byte)) * prime
+            letter = 97 <= byte <= 122 or 65 <= byte <= 90 or byte >= 128
+            if letter and at < starts[i + 1]:
+                after = data[at]
+                if 97 <= after <= 122 or 65 <= after <= 90 or after >= 128:
+                    continue
+            if byte > 32:
                 out[filled] = value
                 filled += 1
                 if before != np.uint64(0):
@@ -155,7 +200,6 @@ def _hash(data: Any, starts: Any, out: Any, ends: Any) -> int:
                     filled += 1
                 before = value
             value = offset
-            length = 0
         ends[i] = filled
     return filled
 
