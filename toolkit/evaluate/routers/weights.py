@@ -8,10 +8,10 @@ a log (``evaluate/offpolicy/propensities.py``).
 - Weights are times the model's share of the log, so that they average 1 within a model and a
   router shrinks as much as it would without them; and no outcome stands for more than CLIP of its
   own kind, which costs some truth for far less noise.
-- Where the router reads all that the log's choice went by, and learns its form, weights change
-  nothing but the noise. They help where the choice went by something that the router does not
-  read, or where the router's form is too simple for the truth and has to be right on average where
-  the requests are (``tests/test_router_logged.py``).
+- Weights help where the log chose by something that the router does not read: on logs of BFCL that
+  went by category, a router of lengths gains 1.7 to 2.8 points of quality at equal cost, in 20 of
+  20 seeds. Where the router reads what the log chose by, they only add noise: it loses 0.3 points
+  (``tests/test_router_logged.py``). A log does not say which of the two it is.
 """
 
 from __future__ import annotations
