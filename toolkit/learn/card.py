@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import toolkit
+from toolkit import __version__
 from toolkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def held_in(router: QualityRouter) -> list[str]:
 
 def library_versions() -> dict[str, str]:
     """Versions of the toolkit, of Python and of what a router rests on; empty: not installed."""
-    found = {"toolkit": toolkit.__version__, "python": platform.python_version()}
+    found = {"toolkit": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = metadata.version(name)

@@ -33,6 +33,7 @@ SCORES: tuple[tuple[str, str, Show], ...] = (
     ("aiq", "AIQ: mean quality over all budgets", quality_interval),
     ("aiq_zero_router", "AIQ of single models mixed at random", quality_interval),
     ("aiq_gain", "what the router adds to that", points_interval),
+    ("aiq_gain_to_best", "the same, up to the best model's cost", points_interval),
     ("apgr", "APGR: share of the strong model's lead recovered", percent_of),
     ("cpt50", "CPT50: share of strong calls for half of it", percent_of),
     ("cpt80", "CPT80: share of strong calls for 80 % of it", percent_of),
