@@ -12,16 +12,14 @@ from toolkit.evaluate.format import (
     number,
     number_interval,
     percent,
-    percent_interval,
-    quality_interval,
 )
 from toolkit.figures import theme
+from toolkit.figures.router_pair_marks import bars, ends, oracle_star, targets
 from toolkit.figures.router_words import curve_words, lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from toolkit.evaluate.intervals import Estimate
     from toolkit.evaluate.routers.curve import CurvePoint
     from toolkit.evaluate.routers.pairs import PairScores
     from toolkit.evaluate.routers.training import Training
@@ -49,14 +47,13 @@ def pair_figure(
     fig = theme.figure(height, "Quality of the router by the share of calls to the strong model")
     _chance(fig, pair)
     _curve(fig, pair)
-    _ends(fig, pair, colours)
-    _targets(fig, pair)
+    ends(fig, pair, colours)
+    targets(fig, pair)
     oracle = training.rival("oracle")
     if oracle is not None:
-        _oracle(fig, training, pair, oracle.point.quality)
+        oracle_star(fig, training, pair, oracle.point.quality)
     if at is not None:
         _chosen(fig, training, pair, at)
-    _score(fig, pair)
     _axes(fig, pair, at, oracle.point.quality.value if oracle else math.nan)
     return fig
 
@@ -103,111 +100,13 @@ def _curve(fig: go.Figure, pair: PairScores) -> None:
     )
 
 
-def _ends(fig: go.Figure, pair: PairScores, colours: Mapping[str, str]) -> None:
-    sides = ((0, pair.weak, pair.weak_quality), (1, pair.strong, pair.strong_quality))
-    for x, model, e in sides:
-        fig.add_trace(
-            go.Scatter(
-                x=[x],
-                y=[e.value],
-                error_y=_bars(e, theme.NEUTRAL),
-                name=theme.plain(model),
-                showlegend=False,
-                mode="markers",
-                cliponaxis=False,
-                marker={
-                    "symbol": "circle-open",
-                    "size": 12,
-                    "color": colours.get(model, theme.NEUTRAL),
-                    "line": {"width": 2},
-                },
-                customdata=[lines(f"{model} alone", f"quality {quality_interval(e)}", _n(e))],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
-        # Below its interval, out of the way of the curve.
-        fig.add_annotation(
-            text=theme.plain(theme.cut(model, 30)),
-            showarrow=False,
-            x=x,
-            y=e.low if math.isfinite(e.low) else e.value,
-            xanchor="right" if x else "left",
-            yanchor="top",
-            font={"size": 12},
-        )
-
-
-def _targets(fig: go.Figure, pair: PairScores) -> None:
-    """Where half, and four fifths, of the gap are recovered."""
-    gap = pair.curve.strong - pair.curve.weak
-    found = [(e, part) for e, part in ((pair.cpt50, 0.5), (pair.cpt80, 0.8)) if e.n]
-    found = [(e, part) for e, part in found if not math.isnan(e.value)]
-    if not found:
-        return
-    fig.add_trace(
-        go.Scatter(
-            x=[e.value for e, _ in found],
-            y=[pair.curve.weak + part * gap for _, part in found],
-            error_x={
-                "type": "data",
-                "array": [e.high - e.value for e, _ in found],
-                "arrayminus": [e.value - e.low for e, _ in found],
-                "color": theme.POLICY,
-                "thickness": 1.5,
-                "width": 5,
-            },
-            name="50 % and 80 % of the gap",
-            mode="markers",
-            marker={"symbol": "square-open", "size": 9, "color": theme.POLICY},
-            customdata=[
-                lines(
-                    f"{percent(part)} of the gap",
-                    f"with {percent_interval(e)} strong calls",
-                    f"chance needs {percent(part)}",
-                    _n(e),
-                )
-                for e, part in found
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
-    )
-
-
-def _oracle(fig: go.Figure, training: Training, pair: PairScores, e: Estimate) -> None:
-    weak, strong = (
-        training.quality[training.judged, training.models.index(model)]
-        for model in (pair.weak, pair.strong)
-    )
-    fig.add_trace(
-        go.Scatter(
-            # It asks the strong model where that alone is right.
-            x=[float((strong > weak).mean())],
-            y=[e.value],
-            name="oracle",
-            mode="markers+text",
-            text=["oracle"],
-            textposition="middle right",
-            textfont={"size": 12},
-            showlegend=False,
-            marker={
-                "symbol": "star-open",
-                "size": 12,
-                "color": theme.NEUTRAL,
-                "line": {"width": 2},
-            },
-            customdata=[lines("oracle", f"quality {quality_interval(e)}", _n(e))],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
-    )
-
-
 def _chosen(fig: go.Figure, training: Training, pair: PairScores, at: CurvePoint) -> None:
     share = at.shares[training.models.index(pair.strong)]
     fig.add_trace(
         go.Scatter(
             x=[share],
             y=[at.quality.value],
-            error_y=_bars(at.quality, theme.POLICY),
+            error_y=bars(at.quality, theme.POLICY),
             name="this setting",
             legendrank=2,
             mode="markers",
@@ -215,22 +114,6 @@ def _chosen(fig: go.Figure, training: Training, pair: PairScores, at: CurvePoint
             customdata=[curve_words("this setting", at, training.models)],
             hovertemplate="%{customdata}<extra></extra>",
         )
-    )
-
-
-def _score(fig: go.Figure, pair: PairScores) -> None:
-    if math.isnan(pair.apgr.value):
-        return
-    fig.add_annotation(
-        text=f"APGR {number_interval(pair.apgr)}, chance 0.5",
-        showarrow=False,
-        xref="x domain",
-        yref="y domain",
-        x=1,
-        y=0,
-        xanchor="right",
-        yanchor="bottom",
-        font={"size": 12},
     )
 
 
@@ -244,7 +127,7 @@ def _axes(fig: go.Figure, pair: PairScores, at: CurvePoint | None, oracle: float
     pad = 0.08 * ((high - low) or 0.05)
     shown = [low - pad, high + pad]
     fig.update_xaxes(
-        title="requests that go to the strong model",
+        title=f"requests that go to the strong model{_score(pair)}",
         tickformat=".0%",
         range=[-0.03, 1.03],
         zeroline=False,
@@ -269,16 +152,7 @@ def _axes(fig: go.Figure, pair: PairScores, at: CurvePoint | None, oracle: float
         )
 
 
-def _bars(e: Estimate, colour: str) -> dict[str, object]:
-    return {
-        "type": "data",
-        "array": [e.high - e.value],
-        "arrayminus": [e.value - e.low],
-        "color": colour,
-        "thickness": 1.5,
-        "width": 5,
-    }
-
-
-def _n(e: Estimate) -> str:
-    return f"n = {count(e.n)} requests"
+def _score(pair: PairScores) -> str:
+    if math.isnan(pair.apgr.value):
+        return ""
+    return f"<br>APGR {number_interval(pair.apgr)}, chance 0.5"
