@@ -13,14 +13,13 @@ from toolkit.ui.router_view import trained
 view = begin("Does a router that learned from the log beat the rules?", needs_fit=False)
 lost = st.container()
 found = trained(view)
-with lost:
-    strays.note()
-
 if found is not None:
     parts.verdict(found)
     parts.setting(found)
     rivals(found)
     trust(found)
+with lost:
+    strays.note()
 saved(view, found)
 if found is not None:
     parts.assumptions(found)

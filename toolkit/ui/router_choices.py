@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.ui.view import View
 
 MOST_MODELS = 30
+MOST_FOLDS = 20
 FEW_MODELS = 8
 """Of more models than this, those that nothing beats and those of the policy are usual."""
 
@@ -76,9 +77,9 @@ SPLITS: dict[str, Option] = {
 
 
 def graded(data: Dataset) -> list[str]:
-    """The models that have a graded answer."""
-    some = np.flatnonzero((~np.isnan(data.quality)).any(axis=0))
-    return [data.models[i] for i in some]
+    """The models that have a graded answer; that failures count as 0 is no grade."""
+    some = (~np.isnan(data.quality) & (data.error == 0)).any(axis=0)
+    return [data.models[i] for i in np.flatnonzero(some)]
 
 
 def usual(view: View) -> Choice:
@@ -147,18 +148,20 @@ def duration(data: Dataset, choice: Choice) -> str:
     return f"It takes up to about {words}, and can be stopped."
 
 
-def allowed(settings: Mapping[str, Any], data: Dataset) -> bool:
-    """Whether a link's settings are such that the form could have made them."""
-    columns = settings["columns"]
+def allowed(choice: Choice, data: Dataset) -> bool:
+    """Whether the form could have made a choice that stands in a link."""
+    told: Mapping[str, Any] = vars(choice)  # of whatever types the link has
+    models, columns, folds = told["models"], told["columns"], told["folds"]
     return (
-        2 <= len(settings["models"]) <= MOST_MODELS
-        and set(settings["models"]) <= set(graded(data))
-        and settings["text"] in TEXTS
-        and (settings["text"] is None or PROMPT in data.requests.column_names)
-        and (columns == "auto" or set(columns) <= set(readable(data)))
-        and settings["head"] in HEADS
-        and settings["calibration"] in CALIBRATIONS
-        and settings["split"] in SPLITS
-        and isinstance(settings["folds"], int)
-        and 2 <= settings["folds"] <= 20
+        isinstance(models, tuple)
+        and 2 <= len(models) <= MOST_MODELS
+        and {*models} <= {*graded(data)}
+        and told["text"] in TEXTS
+        and (told["text"] is None or PROMPT in data.requests.column_names)
+        and (columns is None or (isinstance(columns, tuple) and {*columns} <= {*readable(data)}))
+        and told["head"] in HEADS
+        and told["calibration"] in CALIBRATIONS
+        and told["split"] in SPLITS
+        and type(folds) is int
+        and 2 <= folds <= MOST_FOLDS
     )

@@ -153,7 +153,7 @@ def _folds(choice: Choice, put: _Put) -> None:
     st.number_input(
         "Parts, each judged by a router of the others",
         min_value=2,
-        max_value=20,
+        max_value=choices.MOST_FOLDS,
         step=1,
         key="train-folds",
         on_change=lambda: put(folds=int(st.session_state["train-folds"] or choice.folds)),
@@ -180,6 +180,6 @@ def _from_link(text: str, view: View) -> Choice | None:
             name: tuple(v) if isinstance(v, list) else v for name, v in told.items()
         }
         choice = replace(choices.usual(view), **own)
-        return choice if choices.allowed(choice.settings, view.dataset) else None
+        return choice if choices.allowed(choice, view.dataset) else None
     except (ValueError, TypeError, RecursionError):
         return None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from toolkit.errors import DetourError
 from toolkit.ui.router_view import Trained
 from toolkit.ui.text import bold, file_name, literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _KEPT = "routers-kept"
 """Session key: as what the trainings of this session were saved, by their settings."""
@@ -18,32 +23,56 @@ def kept_as(found: Trained) -> str | None:
     return names.get(found.key)
 
 
-def keep_form(found: Trained, label: str, place: str) -> str | None:
-    """A name and a button; the saved router's name once that was pressed and it was saved.
+def keep_form(
+    found: Trained, label: str, place: str, then: Callable[[str], None] | None = None
+) -> None:
+    """A name and a button, which saves the router and does with its name what is to be done then.
 
-    ``place`` tells one such form of the page from another.
+    ``place`` tells one such form of the page from another. What stands against it is told there.
     """
-    with st.form(f"keep-{place}", border=False):
-        name = st.text_input(
-            "Name",
-            value=file_name(found.training.dataset.name),
-            key=f"router-name-{place}",
-            max_chars=60,
-            help="A name that is there already gets a new version.",
-        )
-        promote = st.toggle(
-            "Policies that name it use this version from now on",
-            value=True,
-            key=f"router-promote-{place}",
-        )
-        if not st.form_submit_button(label, type="primary"):
-            return None
-    try:
-        entry = found.training.save(name.strip(), promote=promote)
-    except DetourError as error:
-        st.error(literal(error), icon=":material/error:")
-        return None
-    whole = entry.name if promote else f"{entry.name}@{entry.version}"
+    st.text_input(
+        "Name",
+        value=file_name(found.training.dataset.name),
+        key=f"router-name-{place}",
+        max_chars=60,
+        help="A name that is there already gets a new version.",
+    )
+    st.toggle(
+        "Policies that name it use this version from now on",
+        value=True,
+        key=f"router-promote-{place}",
+    )
+    st.button(
+        label,
+        type="primary",
+        key=f"router-keep-{place}",
+        on_click=attempt,
+        args=(place, _keep, found, place, then),
+    )
+    complain(place)
+
+
+def _keep(found: Trained, place: str, then: Callable[[str], None] | None) -> None:
+    name, promote = (st.session_state[f"router-{key}-{place}"] for key in ("name", "promote"))
+    entry = found.training.save(name.strip(), promote=promote)
+    # The first version of a name is the current one whatever was asked for.
+    whole = entry.name if entry.current else entry.reference
     st.session_state.setdefault(_KEPT, {})[found.key] = whole
     st.toast(f"Saved as {bold(entry.name)}, version {entry.version}", icon=":material/save:")
-    return whole
+    if then is not None:
+        then(whole)
+
+
+def attempt(place: str, work: Callable[..., object], *given: object) -> None:
+    """Do what a button asks for; what stands against it is kept for ``complain``."""
+    try:
+        work(*given)
+    except DetourError as error:
+        st.session_state[f"router-said-{place}"] = str(error)
+
+
+def complain(place: str) -> None:
+    """Say once what stood against the last attempt."""
+    said = st.session_state.pop(f"router-said-{place}", "")
+    if said:
+        st.error(literal(said), icon=":material/error:")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from toolkit.errors import DetourError
 from toolkit.evaluate.format import count, percent_interval, points_interval
 from toolkit.learn.registry import delete_router, list_routers, promote_router
 from toolkit.ui.charts import heading
-from toolkit.ui.router_keep import keep_form, kept_as
+from toolkit.ui.router_keep import attempt, complain, keep_form, kept_as
 from toolkit.ui.text import bold, file_name, literal
 
 if TYPE_CHECKING:
@@ -30,9 +29,7 @@ def saved(view: View, found: Trained | None) -> None:
     st.subheader("Saved routers", anchor=False)
     if found is not None:
         _keep(found)
-    said = st.session_state.pop("routers-said", "")
-    if said:
-        st.error(literal(said), icon=":material/error:")
+    complain("saved")
     entries = list_routers()
     entries.sort(key=lambda one: (not _same(view, one), one.name, -one.version))
     if not entries:
@@ -69,8 +66,7 @@ def _keep(found: Trained) -> None:
         st.success(f"This router is saved as {bold(name)}.", icon=":material/check:")
         return
     with st.expander("Save this router", icon=":material/save:"):
-        if keep_form(found, "Save", "page"):
-            st.rerun()
+        keep_form(found, "Save", "page")
 
 
 def _table(view: View, entries: list[RouterEntry]) -> list[int]:
@@ -151,8 +147,8 @@ def _one(entry: RouterEntry) -> None:
             key="router-promote-saved",
             icon=":material/publish:",
             disabled=entry.current or bool(entry.problem),
-            on_click=_do,
-            args=(promote_router, entry.name, entry.version),
+            on_click=attempt,
+            args=("saved", promote_router, entry.name, entry.version),
             help="Policies that name the router without a version use it from then on.",
         )
         with st.popover("Delete", icon=":material/delete:"):
@@ -163,8 +159,8 @@ def _one(entry: RouterEntry) -> None:
                 f"Delete {literal(what)}",
                 key="router-delete",
                 type="primary",
-                on_click=_do,
-                args=(delete_router, entry.name, None if whole else entry.version),
+                on_click=attempt,
+                args=("saved", delete_router, entry.name, None if whole else entry.version),
             )
         if text:
             st.download_button(
@@ -197,14 +193,6 @@ def _json(entry: RouterEntry) -> str:
 
     assert entry.card is not None
     return to_text(entry.card.data)
-
-
-def _do(work: Any, *given: Any) -> None:
-    """Do it; what stands against it is told on the page."""
-    try:
-        work(*given)
-    except DetourError as error:
-        st.session_state["routers-said"] = str(error)
 
 
 def _two(a: RouterEntry, b: RouterEntry) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from toolkit.errors import DetourError
 from toolkit.policy.model import Policy
 from toolkit.policy.orders import MOST_ORDERS
 from toolkit.policy.steps import ModelStep
 from toolkit.ui import drafts
-from toolkit.ui.router_keep import keep_form, kept_as
+from toolkit.ui.router_keep import attempt, complain, keep_form, kept_as
 from toolkit.ui.router_setting import Setting
 from toolkit.ui.router_view import Trained
 from toolkit.ui.text import bold, literal
@@ -58,20 +57,29 @@ def _dialog(found: Trained, at: Setting) -> None:
             "first.",
         )
     name = kept_as(found)
+
+    def draft(name: str) -> None:
+        take(view, with_router(view.policy, found.training.models, at, name, which or EVERY))
+        st.session_state[_DONE] = True
+
     if name is None:
         st.caption("A policy knows a router by its name, so it is saved first.")
-        name = keep_form(found, "Save and use", "use")
-        if name is None:
-            return
-    elif not st.button(f"Use {literal(name)}", type="primary", key="router-use-now"):
-        return
-    try:
-        policy = with_router(view.policy, found.training.models, at, name, which)
-        take(view, policy)
-    except DetourError as error:
-        st.error(literal(error), icon=":material/error:")
-        return
-    st.rerun()
+        keep_form(found, "Save and use", "use", draft)
+    else:
+        st.button(
+            f"Use {literal(name)}",
+            type="primary",
+            key="router-use-now",
+            on_click=attempt,
+            args=("use", draft, name),
+        )
+        complain("use")
+    if st.session_state.pop(_DONE, False):
+        st.rerun()
+
+
+_DONE = "router-used"
+"""Session key: the draft is made, and the dialog can go."""
 
 
 def with_router(
