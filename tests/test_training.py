@@ -232,7 +232,8 @@ def test_learning_pays_where_the_columns_tell(training):
     assert training.verdict.startswith("The router is better than the single models mixed")
     assert "better than a lookup table by category" in training.verdict
     best = training.rival("single")
-    assert training.curve.cost_for(best.point.quality.value) < best.point.cost_usd_per_1k.value
+    nearly = training.curve.cost_for(best.point.quality.value - 0.02)
+    assert nearly < 0.75 * best.point.cost_usd_per_1k.value
 
 
 def test_a_table_that_is_as_good_is_recommended(table):

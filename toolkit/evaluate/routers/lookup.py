@@ -21,8 +21,10 @@ from toolkit.evaluate.routers.outcomes import Outcomes
 from toolkit.schema import CATEGORY
 
 PRIOR = 10.0
-MOST = 50
+MOST = 200
 """A column with more different values is no table that somebody would keep."""
+FEWEST = 10
+"""Nor is one whose values stand in fewer requests than this on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,8 @@ def columns_of(requests: pa.Table, columns: Sequence[str]) -> list[str]:
         column = requests[name]
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         some = pa.types.is_floating(kind) or pa.types.is_nested(kind)
-        if not some and 1 < pc.count_distinct(column, mode="all").as_py() <= MOST:
+        most = min(MOST, len(column) // FEWEST)
+        if not some and 1 < pc.count_distinct(column, mode="all").as_py() <= most:
             found.append(name)
     return found
 

@@ -104,7 +104,10 @@ def train(
     unseen = unseen_of(found, parts, lambda: make(head), weight, steps.part("folds"))
     near = None
     if rivals_learn:
-        near = unseen_of(found, parts, lambda: make("neighbours"), weight, steps.part("neighbours"))
+        # Shares among neighbours are probabilities as they are.
+        near = unseen_of(
+            found, parts, lambda: make("neighbours", None), weight, steps.part("neighbours")
+        )
     router = make(head)
     router.fit(
         found.requests, found.quality, weight, cost_usd=found.cost_usd, latency_s=found.latency_s
@@ -208,10 +211,10 @@ def _maker(
     columns: Sequence[str] | str,
     calibration: str | None,
     seed: int,
-) -> Callable[[str], Any]:
+) -> Callable[..., Any]:
     from toolkit.learn.router import QualityRouter
 
-    def make(head: str) -> Any:
+    def make(head: str, calibration: str | None = calibration) -> Any:
         return QualityRouter(
             list(found.models),
             text=text,
