@@ -114,10 +114,12 @@ def test_too_few_failures_to_tell_warn_of_nothing():
         ("input_tokens", False),
         ("underscore_count", False),
         ("n_functions", False),
+        ("target_language", False),
+        ("quality_tier", False),
     ],
 )
 def test_names_say_what_is_known_only_afterwards(name, afterwards):
-    """Whole words of the name count, not letters in it."""
+    """The last word of the name counts, and it as a whole."""
     assert named_afterwards(name) is afterwards
 
 

@@ -289,3 +289,34 @@ def test_sizes_double():
     x, y, cost = _world(960, [1.0, 1.0])
     found = learning_curve(Plain, x, y, cost, dealt(960))
     assert all(b == pytest.approx(2 * a, abs=1) for a, b in pairwise(found.sizes))
+
+
+def test_what_was_trained_before_need_not_be_trained_again():
+    """The out-of-fold predictions of routers on all requests are the last size."""
+    x, y, cost = _world(600, [1.0, 1.0])
+    folds = dealt(600)
+    full = np.full(y.shape, np.nan), np.full(y.shape, np.nan)
+    for fold, router in enumerate(_fitted(x, y, cost, folds)):
+        here = take(x, folds.judged(fold))
+        full[0][folds.judged(fold)] = router.predict(here)
+        full[1][folds.judged(fold)] = router.predict_cost(here)
+    made = []
+
+    def make():
+        made.append(1)
+        return Plain()
+
+    short = learning_curve(make, x, y, cost, folds, full=full)
+    assert len(made) == 3 * (len(short.sizes) - 1)
+    whole = learning_curve(Plain, x, y, cost, folds)
+    assert [e.value for e in short.score] == pytest.approx([e.value for e in whole.score])
+
+
+def test_of_many_requests_some_are_dealt_out(monkeypatch):
+    """Importance is judged on as many as the limit says, evenly from all folds."""
+    monkeypatch.setattr("toolkit.evaluate.routers.importance.MOST_ROWS", 400)
+    x, y, cost = _world(2_000, [2.0, 0.0])
+    folds = dealt(2_000)
+    found = importance(_fitted(x, y, cost, folds), x, y, cost, folds, x.column_names)
+    assert [one.drop.n for one in found] == [400, 400]
+    assert found[0].name == "x0"

@@ -29,6 +29,8 @@ from toolkit.evaluate.routers.net import log_loss, net_quality, prices
 from toolkit.schema import PROMPT
 
 REPEATS = 3
+MOST_ROWS = 5_000
+"""Requests that are dealt out, drawn evenly from the folds: their interval is narrow enough."""
 ALIKE = 0.8
 """Two columns with at least this association (Cramér's V, or Spearman's rank correlation of
 numbers) carry much of the same."""
@@ -110,8 +112,9 @@ def importance(
         if progress:
             progress(done, of)
 
+    judging = [_some(folds.judged(f), MOST_ROWS // len(routers), seed) for f in range(len(routers))]
     for f, router in enumerate(routers):
-        judged = folds.judged(f)
+        judged = judging[f]
         here, y, c = take(X, judged), quality[judged], cost_usd[judged]
         w = None if weight is None else weight[judged]
         expected, before = router.predict_cost(here), router.predict(here)
@@ -125,7 +128,8 @@ def importance(
                 net[i, r, judged] = net_before - net_quality(after, expected, y, c, at)
                 loss[i, r, judged] = log_loss(after, y, w) - loss_before
                 tell()
-    rows = folds.code >= 0
+    rows = np.zeros(n, np.bool_)
+    rows[np.concatenate(judging)] = True
     boot = drawing(int(rows.sum()), None if cluster is None else cluster[rows], seed=seed)
     total = None if weight is None else np.where(np.isnan(quality), 0.0, weight).sum(axis=1)[rows]
     found = []
@@ -133,7 +137,7 @@ def importance(
         of_folds = [
             float(np.nanmean(part))
             for f in range(len(routers))
-            for part in net[i][:, folds.judged(f)]
+            for part in net[i][:, judging[f]]
             if not np.isnan(part).all()
         ]
         found.append(
@@ -146,6 +150,13 @@ def importance(
             )
         )
     return tuple(sorted(found, key=lambda one: -one.log_loss_rise.value))
+
+
+def _some(rows: NDArray[np.intp], most: int, seed: int) -> NDArray[np.intp]:
+    """At most so many of the rows, drawn evenly."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng([seed, len(rows)]).permutation(rows)[:most])
 
 
 def shuffled(X: pa.Table, names: Sequence[str], dealt: NDArray[np.intp]) -> pa.Table:

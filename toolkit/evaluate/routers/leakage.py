@@ -43,7 +43,7 @@ AFTERWARDS = (
     *("grade", "grader", "score", "correct", "accepted", "quality", "outcome", "judge", "winner"),
     *("output", "response", "completion", "feedback", "rating", "verdict"),
 )
-"""Words in the name of a column that is known only afterwards."""
+"""The last word in the name of a column that is known only afterwards."""
 
 
 def leaks(
@@ -81,8 +81,9 @@ def leaks(
 
 def named_afterwards(name: str) -> bool:
     """Whether a column's name says that it is known only after the answer."""
-    words = name.lower().replace("-", "_").replace(".", "_").split("_")
-    return any(word in AFTERWARDS or word.rstrip("s") in AFTERWARDS for word in words)
+    # The last word says what it is: a target language is known before.
+    word = name.lower().replace("-", "_").replace(".", "_").split("_")[-1]
+    return word in AFTERWARDS or word.removesuffix("s") in AFTERWARDS
 
 
 def determining(

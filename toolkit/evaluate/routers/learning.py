@@ -96,6 +96,7 @@ def learning_curve(
     sizes: Sequence[float] = SIZES,
     weight: Floats | None = None,
     cluster: Ints | None = None,
+    full: tuple[Floats, Floats] | None = None,
     most_folds: int = MOST_FOLDS,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -103,8 +104,9 @@ def learning_curve(
     """Train on nested shares of each fold's training requests and judge on the fold.
 
     ``X`` (n rows) is what the router reads, ``quality`` and ``cost_usd`` (n, m), ``weight`` (n, m)
-    as for training, ``cluster`` (n,) who belongs together. None where there are too few requests
-    for two sizes.
+    as for training, ``cluster`` (n,) who belongs together. ``full`` holds the probabilities and
+    expected costs (n, m) of such routers out of fold, where they were trained on all requests
+    before: half of the work. None where there are too few requests for two sizes.
     """
     used = range(min(folds.count, most_folds))
     least = min((len(folds.training(f)) for f in used), default=0)
@@ -121,11 +123,14 @@ def learning_curve(
         order = np.random.default_rng([seed, f]).permutation(training)
         for i, share in enumerate(shares):
             rows = np.sort(order[: round(share * len(order))])
-            router = make_router()
-            w = None if weight is None else weight[rows]
-            router.fit(take(X, rows), quality[rows], w, cost_usd=cost_usd[rows])
-            here = take(X, judged)
-            predicted, cost = router.predict(here), router.predict_cost(here)
+            if full is not None and share == 1:
+                predicted, cost = full[0][judged], full[1][judged]
+            else:
+                router = make_router()
+                w = None if weight is None else weight[rows]
+                router.fit(take(X, rows), quality[rows], w, cost_usd=cost_usd[rows])
+                here = take(X, judged)
+                predicted, cost = router.predict(here), router.predict_cost(here)
             net[i, judged] = net_quality(predicted, cost, quality[judged], cost_usd[judged], at)
             w = None if weight is None else weight[judged]
             loss[i, judged] = log_loss(predicted, quality[judged], w)
