@@ -27,11 +27,12 @@ def learn_amounts(table: Floats, amount: Floats | None, weight: Floats) -> Amoun
     y = np.where(known, np.maximum(amount, 0.0), 0.0)
     total = w.sum(0)
     mean = np.where(total > 0, (w * y).sum(0) / np.maximum(total, 1e-300), np.nan)
-    unit = np.where(mean > 0, mean, 1.0)
-    coefficients = fit_linear([Block(table)], y / unit, w, STRENGTH, link="log")
+    unit = np.where(mean > 0, mean, 1.0)  # a model that is free, or of unknown cost, has no curve
+    coefficients = fit_linear([Block(table)], y / unit, w * (mean > 0), STRENGTH, link="log")
     z = linear([Block(table)], coefficients)
     fitted = (w * np.exp(np.clip(z, -30, 30))).sum(0) / np.maximum(total, 1e-300)
-    coefficients[-1] += np.where(mean > 0, np.log((mean / unit) / np.maximum(fitted, 1e-300)), 0)
+    coefficients[-1] -= np.log(np.where(mean > 0, np.maximum(fitted, 1e-300), 1.0))
+    z -= np.log(np.where(mean > 0, np.maximum(fitted, 1e-300), 1.0))
     high = np.where(known, z, -np.inf).max(0)
     return {"mean": mean, "coefficients": coefficients, "unit": unit, "high": high + np.log(2)}
 
