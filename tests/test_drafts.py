@@ -82,6 +82,28 @@ def test_a_rule_leads_to_one_chain_or_several_by_weight(policy):
     assert drafts.weights(back.routes[0]) == {"strong": 1}
 
 
+def test_a_rule_leads_where_a_router_says_and_back(policy):
+    """A router takes the place of chain and weights; its ways to choose exclude each other."""
+    several = drafts.lead_to(policy, 0, {"strong": 3.0, "cheap_first": 1.0})
+    routed = drafts.route_by(several, 0, {"name": "easy", "min_quality": 0.8}, "cheap_first")
+    assert (routed.routes[0].use, routed.routes[0].split) == ("cheap_first", None)
+    assert (
+        drafts.weights(drafts.route_by(several, 0, {"name": "e", "min_quality": 1}, None).routes[0])
+        == {}
+    )
+    dear = drafts.set_rule(routed, 0, "max_cost_usd")
+    assert dear.routes[0].router.rule == ("max_cost_usd", drafts.START["max_cost_usd"])
+    assert drafts.set_rule(dear, 0, "max_cost_usd") == dear
+    with pytest.raises(PolicyError, match="does not say how to choose"):
+        dear.with_value("routes.0.router.max_cost_usd", None)
+    back = drafts.lead_to(dear, 0, {"strong": 1.0})
+    assert back.routes[0].router is None
+    renamed = drafts.rename_chain(dear, "cheap_first", "quick")
+    assert renamed.routes[0].use == "quick"
+    with pytest.raises(PolicyError, match="unknown chain"):
+        drafts.remove_chain(dear, "cheap_first")
+
+
 def test_a_chain_is_renamed_wherever_it_is_used(policy):
     """Rules, splits and the default follow, and what a request meets stays the same."""
     split = drafts.lead_to(policy, 0, {"strong": 1, "cheap_first": 1})

@@ -31,7 +31,7 @@ class ToldRouter:
         self.columns_: list[dict[str, str]] = []
         self.features_ = {"text": None}
         self.row = {name: i for i, name in enumerate(ids)}
-        self.quality = np.asarray(quality, float)
+        self.quality = np.array(quality, float)
         self.cost_usd = np.full_like(self.quality, np.nan) if cost_usd is None else cost_usd
         self.told_novelty = np.zeros(len(self.row)) if novelty is None else novelty
         self.asked = 0
