@@ -41,7 +41,7 @@ from toolkit.evaluate.tradeoffs.frontier import frontier
 from toolkit.learn.checks import check
 from toolkit.learn.registry import load_router, promote_router, save_router
 from toolkit.learn.router import QualityRouter
-from toolkit.learn.routing import mark
+from toolkit.learn.routing import explain_choice, mark
 from toolkit.logs.collect.answers import Answer
 from toolkit.logs.dataset import Dataset
 from toolkit.logs.datasets import load_dataset
@@ -338,6 +338,10 @@ def test_the_three_ways_to_choose_and_what_they_say(rule, chains, whys):
     assert [trace.chain for trace in traces] == [f"learned: {chain}" for chain in chains]
     assert [trace.why for trace in traces][: len(whys)] == [f"easy: {why}" for why in whys]
     assert f"Router {traces[0].why}." in traces[0].words
+    with told(easy=router):
+        assert explain_choice(policy, "learned", dataset.requests, 0).words() == whys[0]
+        with pytest.raises(PolicyError, match="no rule with a router; got 'lerned'"):
+            explain_choice(policy, "lerned", dataset.requests)
 
 
 def test_what_is_like_nothing_known_goes_to_the_default_chain():

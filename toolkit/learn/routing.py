@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from toolkit.errors import DataError, PolicyError, Problem
+from toolkit.errors import DataError, PolicyError, Problem, did_you_mean
 from toolkit.learn import choose
 from toolkit.learn.forecasts import forecast
 from toolkit.policy.model import Policy
@@ -142,6 +142,20 @@ def chosen(
     default = list(policy.chains).index(policy.default)
     chain[novelty > rule.abstain_above] = default
     return Chosen(rule, orders.models, orders.tried, quality, cost, novelty, order, chain)
+
+
+def explain_choice(policy: Policy, route: str, requests: pa.Table, row: int = 0) -> Chosen:
+    """What the router of a rule decides for one request, and with `Chosen.words` why.
+
+    Raises:
+        PolicyError: No such rule, or none with a router, or the router cannot be loaded.
+    """
+    names = [rule.name for rule in policy.routes if rule.router is not None]
+    if route not in names:
+        what = Problem("no rule with a router", "route", repr(route), did_you_mean(route, names))
+        raise PolicyError([what], policy.policy)
+    i = [rule.name for rule in policy.routes].index(route)
+    return chosen(policy, requests, i, np.array([row]))
 
 
 def _of_candidates(
