@@ -143,6 +143,25 @@ def test_a_text_that_holds_the_answers_is_named():
     assert leaks(table, _labels(200), MODELS, read=["context"], answers=short) == ()
 
 
+def test_an_answer_that_stands_in_the_prompt_is_no_leak():
+    """Which of two is asked for stands in the question."""
+    requests = _requests(200)
+    answers = {"small": requests["prompt"], "large": [None] * 200}
+    assert leaks(pa.table(requests), _labels(200), MODELS, read=["prompt"], answers=answers) == ()
+
+
+def test_a_column_that_is_not_read_is_told_of_only_where_it_is_certain():
+    """Made from the grades word for word, yes; a little less sure, no."""
+    y = _labels(600)
+    exact = pa.table(_requests(600) | {"hint": y[:, 1]})
+    (found,) = leaks(exact, y, MODELS, read=["prompt"])
+    assert found.endswith("The router does not read it.")
+    mark = np.where(np.arange(600) % 80 == 0, 1 - y[:, 1], y[:, 1])
+    nearly = pa.table(_requests(600) | {"hint": mark})
+    assert leaks(nearly, y, MODELS, read=["prompt"]) == ()
+    assert len(leaks(nearly, y, MODELS, read=["hint"])) == 1
+
+
 def test_prompts_on_both_sides_of_a_split_are_counted():
     """By the groups that are given, or the same prompt word for word."""
     requests = _requests(100)

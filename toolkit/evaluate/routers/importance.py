@@ -62,9 +62,9 @@ class Importance:
         text = f"Without {self.name}: {points_interval(_negative(self.drop))} of quality"
         text += f" at equal cost, log loss +{number_interval(self.log_loss_rise)}"
         if self.same_as:
-            text += (
-                f"; {', '.join(self.same_as)} carries much of the same, so that this understates"
-            )
+            verb = "carries" if len(self.same_as) == 1 else "carry"
+            others = " and ".join(self.same_as)
+            text += f"; {others} {verb} much of the same, so that this understates"
         return text + "."
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID
 
 SURE = 0.98
 """An area under the ROC curve above this all but tells the outcome, ..."""
+CERTAIN = 0.995
+"""A column that the router does not read is told of only above this."""
 MARGIN = 0.05
 """... which is suspicious where no other column comes within this."""
 FEWEST = 20
@@ -65,6 +67,8 @@ def leaks(
     """
     found = [_by_name(name) for name in read if named_afterwards(name)]
     for name, model, area, next_best in determining(requests, quality, models, seed=seed):
+        if name not in read and area < CERTAIN:
+            continue
         how = f"; no other column is above {number(next_best)}" if next_best > 0.5 else ""
         out = "" if name in read else " The router does not read it."
         found.append(
@@ -184,8 +188,11 @@ def _holding(
     """Columns of text in which the answers of a model stand."""
     text = np.dtypes.StringDType()
     found = []
-    for name in dict.fromkeys([*read, PROMPT]):
-        if name not in requests.column_names or not _is_text(_plain(requests[name].type)):
+    for name in read:
+        # What is asked for may well stand in the prompt: "which is larger, … or …?"
+        if name == PROMPT or name not in requests.column_names:
+            continue
+        if not _is_text(_plain(requests[name].type)):
             continue
         held = np.array(_folded(requests[name].to_pylist()), text)
         for model, given in answers.items():
