@@ -2,7 +2,8 @@
 
 Nothing in a file may run code. So a pickle is not opened at all, and of a skops file every type
 that it asks for is looked up first in a short list: plain data, arrays, and our two classes. Sizes
-are checked before anything is unpacked.
+are checked before anything is unpacked, and trees are checked to lead somewhere. Not every number
+is: a file made with care, and a card to match, may still give wrong answers or end the process.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ def unpack(data: bytes, where: str) -> QualityRouter:
     try:
         router = loads(data, trusted=list(TRUSTED))
         if isinstance(router, QualityRouter):
+            _check_trees(vars(router))
             _try(router)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
@@ -108,6 +110,29 @@ def unpack(data: bytes, where: str) -> QualityRouter:
     if not isinstance(router, QualityRouter):
         raise DataError(f"{where}: the file holds a {type(router).__name__}; allowed: a router")
     return router
+
+
+def _check_trees(state: Any) -> None:
+    """Walk what a router holds: compiled loops follow trees without looking where they lead."""
+    import numpy as np
+
+    left = [state]
+    while left:
+        part = left.pop()
+        if isinstance(part, list | tuple):
+            left.extend(part)
+        elif isinstance(part, dict):
+            left.extend(part.values())
+            if {"root", "feature", "cut", "left", "value"} <= part.keys():
+                root, child, inner = part["root"], part["left"], part["feature"] >= 0
+                n = len(child)
+                if not n == len(inner) == len(part["cut"]) == len(part["value"]):
+                    raise ValueError("the parts of a tree differ in length")
+                onwards = child[inner] > np.flatnonzero(inner)
+                if not onwards.all() or (child[inner] >= n - 1).any():
+                    raise ValueError("a tree has a branch that leads nowhere")
+                if not len(root) or root.min() < 0 or root.max() >= n:
+                    raise ValueError("a tree has no root")
 
 
 def _try(router: QualityRouter) -> None:
