@@ -635,8 +635,13 @@ def test_a_damaged_file_never_ends_in_a_traceback(saved, data):
 )
 def test_trees_that_lead_nowhere(name, value, match):
     """They are refused before a compiled loop follows them."""
-    tree = {"root": np.zeros(1, np.int64), "feature": np.array([0, -1, -1], np.int32),
-            "cut": np.zeros(3), "left": np.array([1, -1, -1]), "value": np.zeros((3, 1))}  # fmt: skip
+    tree = {
+        "root": np.zeros(1, np.int64),
+        "feature": np.array([0, -1, -1], np.int32),
+        "cut": np.zeros(3),
+        "left": np.array([1, -1, -1]),
+        "value": np.zeros((3, 1)),
+    }
     packing._check_trees({"head_": [{"trees": tree}]})
     wrong = {**tree, name: tree[name][:2] if value is None else np.full_like(tree[name], value)}
     with pytest.raises(ValueError, match=match):
