@@ -301,7 +301,8 @@ def _best_ridge(features: Features, y: Floats, w: Floats, fold: NDArray[np.intp]
 
 def _is_numbers(X: Any) -> bool:
     """Whether requests are a matrix of numbers, which scikit-learn checks, and no columns."""
-    return not isinstance(X, pa.Table | dict) and not hasattr(X, "columns")
+    sparse = hasattr(X, "tocsr")  # some sparse matrices are dictionaries
+    return sparse or not (isinstance(X, pa.Table | dict) or hasattr(X, "columns"))
 
 
 def _outcomes(y: Any, n: int) -> Floats:
