@@ -20,6 +20,7 @@ from toolkit.evaluate.routers.importance import Importance
 from toolkit.evaluate.routers.learning import judge
 from toolkit.evaluate.routers.train import train
 from toolkit.figures import theme
+from toolkit.figures.labels import label_box, places
 from toolkit.logs.datasets import dataset_from_frame
 
 NASTIER = f"</script><img src=x onerror=alert(1)> %{{x}} {NASTY}"
@@ -133,6 +134,15 @@ def test_baselines_are_hollow_in_the_colours_of_their_models(priced):
         )
     }
     assert dashes == {"dash", "dot", "dashdot"}
+
+
+def test_labels_keep_off_the_routers_line():
+    """A label stands where no point of the curve is, if there is such a place."""
+    at, line = [(200.0, 100.0)], [(float(x), 115.0) for x in range(100, 300, 2)]
+    assert places(at, ["small"], 400)["small"] == "top center"
+    found = places(at, ["small"], 400, line)["small"]
+    box = label_box(found, at[0], "small")
+    assert not any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in line)
 
 
 def test_a_promise_is_a_line_that_is_rounded_down(priced):

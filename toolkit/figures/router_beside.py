@@ -18,7 +18,7 @@ from toolkit.figures.tradeoff_baselines import HIGH, SYMBOLS, outside, straight
 if TYPE_CHECKING:
     from toolkit.evaluate.routers.rivals import Rival, RivalPoint
 
-WIDE = 480.0
+WIDE = 560.0
 """The plot in pixels, for the room that labels need; on a telephone there is less."""
 FEW = 8
 """Up to so many single models each have their name beside them."""
