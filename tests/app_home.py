@@ -55,6 +55,7 @@ class Home:
             "DETOUR_BUNDLED": str(self.bundled),
             "DETOUR_POLICIES": str(self.policies),
             "DETOUR_DB": str(self.store),
+            "DETOUR_ROUTERS": str(self.store.with_name("routers")),
         }
 
     def dataset(self, name: str, frame: pd.DataFrame, requests: pd.DataFrame) -> None:

@@ -78,9 +78,8 @@ def trained(data):
 
 
 @pytest.fixture
-def place(home, data, tmp_path, monkeypatch):  # noqa: F811
-    """An app with the dataset and a registry of its own."""
-    monkeypatch.setenv("DETOUR_ROUTERS", str(tmp_path / "routers"))
+def place(home, data):  # noqa: F811
+    """An app with the dataset."""
     export(data, home.bundled / "town")
     loaders.infos.clear()
     demand._kept().clear()
