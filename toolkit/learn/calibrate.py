@@ -43,7 +43,7 @@ def learn_curve(score: Floats, outcome: Floats, weight: Floats, how: str | None)
     order = np.argsort(score, kind="stable")
     groups = min(len(score) // _GROUP, _GROUPS)
     group = np.arange(len(score)) * groups // len(score)
-    w = np.bincount(group, weight[order])
+    w: Floats = np.bincount(group, weight[order]).astype(np.float64)
     x = np.bincount(group, (weight * score)[order]) / w
     y = np.bincount(group, (weight * outcome)[order]) / w
     return _centred(x, y, w)

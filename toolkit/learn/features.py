@@ -164,7 +164,7 @@ def has_prompt(table: pa.Table) -> bool:
         kind = kind.value_type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"column 'prompt': not text; got {kind}; allowed: text")
-    return table[PROMPT].null_count < table.num_rows
+    return bool(table[PROMPT].null_count < table.num_rows)
 
 
 def _no_text(n: int) -> pa.ChunkedArray:

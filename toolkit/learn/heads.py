@@ -107,7 +107,7 @@ def _of_neighbours(head: Head, features: Features) -> Floats:
     for k in range(row.shape[1]):  # one after the other, so the order of the sum is fixed
         good += near[:, k : k + 1] * head["good"][place[:, k]]
         total += near[:, k : k + 1] * head["weight"][place[:, k]]
-    return good / total
+    return np.asarray(good / total)
 
 
 def blend(parts: list[Floats], y: Floats, w: Floats) -> Floats:

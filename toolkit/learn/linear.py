@@ -115,7 +115,7 @@ def fit_linear(
 
 def linear(blocks: list[Block], coefficients: Floats) -> Floats:
     """(n, k) of the input times its coefficients, each row by itself; the scales are in them."""
-    out = np.zeros((blocks[0].rows.shape[0], coefficients.shape[1])) + coefficients[-1]
+    out: Floats = np.zeros((blocks[0].rows.shape[0], coefficients.shape[1])) + coefficients[-1]
     at = 0
     for block in blocks:
         part = coefficients[at : at + block.rows.shape[1]]
@@ -134,4 +134,4 @@ def logit(p: Floats, edge: float = 1e-3) -> Floats:
 def logistic(z: Floats) -> Floats:
     """Probabilities of log odds."""
     size = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1 / (1 + size), size / (1 + size))
+    return np.asarray(np.where(z >= 0, 1 / (1 + size), size / (1 + size)))

@@ -348,7 +348,7 @@ def _means(y: Floats, w: Floats) -> Floats:
     """(m,) each model's mean, that of one hardly observed drawn towards all models'."""
     total, good = w.sum(0), (w * np.where(w > 0, y, 0.0)).sum(0)
     overall = good.sum() / total.sum() if total.sum() > 0 else 0.5
-    return (good + _PRIOR * overall) / (total + _PRIOR)
+    return np.asarray((good + _PRIOR * overall) / (total + _PRIOR))
 
 
 def _tells(y: Floats) -> bool:

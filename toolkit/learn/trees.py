@@ -95,8 +95,9 @@ def summed(trees: Trees, x: Floats) -> Floats:
     """The sum of all trees' values for each row, (n, k), tree by tree."""
     out = np.zeros((len(x), trees["value"].shape[1]))
     x = np.ascontiguousarray(x)
-    parts = [trees[name] for name in _FIELDS]
-    in_threads(lambda a, b: _sum(x[a:b], *parts, out[a:b]), len(x), small=1_000)
+    root, *nodes = (trees[name] for name in _FIELDS)
+    work: Any = _sum
+    in_threads(lambda a, b: work(x[a:b], root, *nodes, out[a:b]), len(x), small=1_000)
     return out
 
 

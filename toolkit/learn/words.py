@@ -81,7 +81,7 @@ def _shapes(data: Any, starts: Any, classes: Any, out: Any) -> None:
         word, number, long, lettered = 0, 0, 0, 0
         length, letters = 0, 0
         lines, total, squares = 0, 0.0, 0.0
-        shortest, bare = np.int64(1 << 40), 0
+        shortest, bare = 1 << 40, 0
         for at in range(starts[i], starts[i + 1] + 1):
             over = at == starts[i + 1]
             byte = np.uint8(10) if over else data[at]
@@ -113,7 +113,7 @@ def _shapes(data: Any, starts: Any, classes: Any, out: Any) -> None:
                 length, letters = 0, 0
             else:
                 length += 1
-                letters += letter
+                letters += 1 if letter else 0
             if over:
                 break
             row[0] += 1
