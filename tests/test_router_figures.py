@@ -14,6 +14,7 @@ import pytest
 from tests.app_home import NASTY
 from tests.test_figures import strings
 from toolkit import figures
+from toolkit.errors import DataError
 from toolkit.evaluate.intervals import UNDEFINED
 from toolkit.evaluate.routers.calibration import calibration
 from toolkit.evaluate.routers.importance import Importance
@@ -163,8 +164,23 @@ def test_simulated_data_says_so(priced):
 
 
 def test_a_training_draws_itself(priced):
-    """``Training.figure`` is the curve."""
-    assert priced.figure().to_dict() == figures.router_figure(priced).to_dict()
+    """The curve first, other views by name; a view or model that is not there is told of."""
+    model = priced.models[1]
+    views = {
+        "curve": figures.router_figure(priced),
+        "rivals": figures.rivals_figure(priced),
+        "reliability": figures.reliability_figure(priced.calibration, model),
+        "learning": figures.learning_figure(None),
+        "importance": figures.importance_figure(()),
+    }
+    for view, figure in views.items():
+        assert priced.figure(view, model=model).to_json() == figure.to_json()
+    at = priced.curve.points[2]
+    assert priced.figure(at=at).to_json() == figures.router_figure(priced, at).to_json()
+    with pytest.raises(DataError, match=r"got 'pie'; allowed: 'curve', 'rivals'"):
+        priced.figure("pie")
+    with pytest.raises(DataError, match=r"got 'smal'.*'small'"):
+        priced.figure("reliability", model="smal")
 
 
 # --- without costs ---

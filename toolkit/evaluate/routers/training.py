@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.errors import DataError, did_you_mean
 from toolkit.evaluate.curves.hull import Floats
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.curve import AiqScores, CurvePoint, RouterCurve
@@ -41,6 +42,10 @@ __all__ = [
     "RouterCurve",
     "Training",
 ]
+
+
+View: TypeAlias = Literal["curve", "rivals", "reliability", "learning", "importance"]
+VIEWS: tuple[View, ...] = ("curve", "rivals", "reliability", "learning", "importance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,11 +164,37 @@ class Training:
             ]
         ).set_index(curve.knob)
 
-    def figure(self) -> go.Figure:
-        """Draw the curve among its rivals."""
-        from toolkit.figures.router_curve import router_figure
+    def figure(
+        self, view: View = "curve", *, at: CurvePoint | None = None, model: str | None = None
+    ) -> go.Figure:
+        """Draw the curve among its rivals, with the setting ``at``; or another ``view`` of it.
 
-        return router_figure(self)
+        These are "rivals" (paired differences), "reliability" (of ``model``, the first if not
+        given), "learning" (by requests learned from) and "importance" (of what is read).
+
+        Raises:
+            DataError: There is no such view, or no such model.
+        """
+        from toolkit import figures
+
+        if view not in VIEWS:
+            allowed = ", ".join(map(repr, VIEWS))
+            raise DataError(f"view: there is no such figure; got {view!r}; allowed: {allowed}")
+        if view == "reliability" and model is not None and model not in self.models:
+            raise DataError(
+                f"model: the router does not know it; got {model!r}; allowed: "
+                + did_you_mean(model, list(self.models))
+            )
+        drawn = {
+            "curve": lambda: figures.router_figure(self, at),
+            "rivals": lambda: figures.rivals_figure(self),
+            "reliability": lambda: figures.reliability_figure(
+                self.calibration, model or self.models[0]
+            ),
+            "learning": lambda: figures.learning_figure(self.learning),
+            "importance": lambda: figures.importance_figure(self.importance),
+        }
+        return drawn[view]()
 
     def _repr_html_(self) -> str:
         from toolkit.evaluate.routers.rows import as_html
