@@ -226,10 +226,11 @@ def _floor(fig: go.Figure, floor: float) -> None:
         text=f"promised: at least {number(math.floor(floor * 1000 + 1e-9) / 1000)}",
         showarrow=False,
         xref="x domain",
-        x=0,
+        x=1,
         y=floor,
-        xanchor="left",
-        yanchor="bottom",
+        # The cheap end of a curve is where its settings crowd.
+        xanchor="right",
+        yanchor="top",
         font={"color": theme.GOAL, "size": 12},
     )
 
