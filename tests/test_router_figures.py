@@ -151,7 +151,7 @@ def test_a_promise_is_a_line_that_is_rounded_down(priced):
     figure = figures.router_figure(priced, floor=0.80099)
     (line,) = figure.layout.shapes
     assert line.y0 == 0.80099
-    assert "promised: at least 0.8" in [a.text for a in figure.layout.annotations]
+    assert line.name == "promised: at least 0.8"
     assert not figures.router_figure(priced).layout.shapes
     assert not figures.router_figure(priced, floor=math.nan).layout.shapes
 

@@ -221,17 +221,12 @@ def _thresholds(
 
 
 def _floor(fig: go.Figure, floor: float) -> None:
-    fig.add_hline(floor, line={"color": theme.GOAL, "width": 1.5, "dash": "dot"})
-    fig.add_annotation(
-        text=f"promised: at least {number(math.floor(floor * 1000 + 1e-9) / 1000)}",
-        showarrow=False,
-        xref="x domain",
-        x=1,
-        y=floor,
-        # The cheap end of a curve is where its settings crowd.
-        xanchor="right",
-        yanchor="top",
-        font={"color": theme.GOAL, "size": 12},
+    fig.add_hline(
+        floor,
+        line={"color": theme.GOAL, "width": 1.5, "dash": "dot"},
+        # In the legend, as words beside the line would cover what stands there.
+        name=f"promised: at least {number(math.floor(floor * 1000 + 1e-9) / 1000)}",
+        showlegend=True,
     )
 
 
