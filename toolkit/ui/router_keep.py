@@ -42,13 +42,12 @@ def keep_form(
         value=True,
         key=f"router-promote-{place}",
     )
-    st.button(
-        label,
-        type="primary",
-        key=f"router-keep-{place}",
-        on_click=attempt,
-        args=(place, _keep, found, place, then),
-    )
+    button, work = f"router-keep-{place}", (place, _keep, found, place, then)
+    if then is None:
+        st.button(label, type="primary", key=button, on_click=attempt, args=work)
+    elif st.button(label, type="primary", key=button):
+        # In a dialog a callback may not draw, as the note of what was saved does.
+        attempt(*work)
     complain(place)
 
 

@@ -66,13 +66,8 @@ def _dialog(found: Trained, at: Setting) -> None:
         st.caption("A policy knows a router by its name, so it is saved first.")
         keep_form(found, "Save and use", "use", draft)
     else:
-        st.button(
-            f"Use {literal(name)}",
-            type="primary",
-            key="router-use-now",
-            on_click=attempt,
-            args=("use", draft, name),
-        )
+        if st.button(f"Use {literal(name)}", type="primary", key="router-use-now"):
+            attempt("use", draft, name)
         complain("use")
     if st.session_state.pop(_DONE, False):
         st.rerun()
