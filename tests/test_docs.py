@@ -35,6 +35,7 @@ def reader(tmp_path):
         "PYTHONIOENCODING": "utf-8",
         "DETOUR_DB": str(tmp_path / "lab.duckdb"),
         "DETOUR_RUNS": str(tmp_path / "runs"),
+        "DETOUR_ROUTERS": str(tmp_path / "routers"),
     }
 
     def run(*command: str) -> str:
