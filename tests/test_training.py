@@ -95,14 +95,15 @@ def test_random_folds_are_those_of_scikit_learn():
         assert folds.training(fold).tolist() == learned.tolist()
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(2, 7), st.integers(0, 9))
+@given(st.lists(st.integers(1, 30), min_size=7, max_size=60), st.integers(2, 7), st.integers(0, 9))
 @settings(max_examples=60, deadline=None)
 def test_folds_are_even(sizes, folds, seed):
-    """Groups of any size are dealt out so that no fold is larger than it has to be."""
-    size = np.array(sizes)
-    held = np.bincount(_balanced(size, folds, seed), size, minlength=folds)
-    assert held.sum() == size.sum()
-    assert held.max() - held.min() <= size.max()
+    """Groups of any size are dealt out whole, so that no fold is larger than it has to be."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    code = _balanced(group, folds, seed)
+    held = np.bincount(code, minlength=folds)
+    assert held.max() - held.min() <= max(sizes)
+    assert len(np.unique(group * folds + code)) == len(sizes)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from toolkit.embeddings import embed
 from toolkit.errors import DataError
 from toolkit.learn.columns import as_table, encode_columns, learn_columns
-from toolkit.learn.words import SHAPES, learn_words, shapes, text_bytes, words
+from toolkit.learn.shapes import SHAPES, shapes, text_bytes
+from toolkit.learn.words import learn_words, words
 from toolkit.schema import PROMPT
 
 Floats = NDArray[np.float64]
@@ -80,7 +81,7 @@ def learn_features(
     if text not in (None, "auto", *TEXTS):
         allowed = ", ".join(map(repr, ("auto", *TEXTS, None)))
         raise DataError(f"text: no such way to read it; got {text!r}; allowed: {allowed}")
-    prompts = has_prompt(table)
+    prompts, found = has_prompt(table), None
     if text in TEXTS and not prompts:
         raise DataError(f"text: {text!r} reads the column 'prompt', which has no text here")
     if text == "auto":
@@ -92,19 +93,22 @@ def learn_features(
         mean, scale = _moments(shapes(data, starts))
         state["shapes"] = {"mean": mean, "scale": scale}
         if text in ("tfidf", "both"):
-            state["words"] = learn_words(data, starts)
+            state["words"], found = learn_words(_texts(table[PROMPT]))
     elif not columns:
         raise DataError(
             "nothing to read of the requests: no usable column and no prompt; left out: "
             + ("; ".join(f"{name!r}: {why}" for name, why in left.items()) or "nothing")
         )
-    return state, make_features(state, table)
+    return state, make_features(state, table, found=found)
 
 
-def make_features(state: State, requests: Any, *, vectors: bool = True) -> Features:
+def make_features(
+    state: State, requests: Any, *, vectors: bool = True, found: Any | None = None
+) -> Features:
     """The numbers of requests, read as was learnt; each row's depend on that row alone.
 
-    ``vectors`` False leaves out embedding and words.
+    ``vectors`` False leaves out embedding and words; ``found`` are the words where somebody has
+    them already.
 
     Raises:
         DataError: a column is of another kind than in training.
@@ -113,15 +117,16 @@ def make_features(state: State, requests: Any, *, vectors: bool = True) -> Featu
         return Features(_standard(state["numbers"], requests), 0, None, None)
     table = as_table(requests)
     parts = [encode_columns(state["columns"], table)]
-    text, embedding, found = state["text"], None, None
+    text, embedding = state["text"], None
     if text:
         prompts = table[PROMPT] if has_prompt(table) else _no_text(table.num_rows)
         data, starts = text_bytes(prompts)
         parts.append(_standard(state["shapes"], shapes(data, starts)))
+        texts = _texts(prompts) if vectors else []
         if vectors and text in ("embedding", "both"):
-            embedding = embed([p or "" for p in prompts.to_pylist()])
-        if vectors and state["words"]:
-            found = words(state["words"], data, starts)
+            embedding = embed(texts)
+        if vectors and state["words"] and found is None:
+            found = words(state["words"], texts)
     hot = sum(c["width"] for c in state["columns"] if c["kind"] == "category")
     whole = np.hstack(parts)
     return Features(whole, hot, embedding, found, _crossed(whole, hot) if vectors else None)
@@ -171,13 +176,16 @@ def _no_text(n: int) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(n, pa.string())])
 
 
+def _texts(prompts: pa.ChunkedArray) -> list[str]:
+    return [prompt or "" for prompt in prompts.to_pylist()]
+
+
 def _moments(x: Floats) -> tuple[Floats, Floats]:
-    x = np.asarray(x, np.float64)
-    known = np.isfinite(x)
-    count = np.maximum(known.sum(0), 1)
-    mean = np.where(known, x, 0.0).sum(0) / count
-    spread = np.sqrt((np.where(known, x - mean, 0.0) ** 2).sum(0) / count)
-    return mean, np.where(spread > 1e-12, spread, np.inf)
+    """Mean and spread of what is known of each column; what is the same everywhere becomes 0."""
+    from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
+
+    fitted = StandardScaler().fit(x)
+    return fitted.mean_, np.where(fitted.var_ > 1e-24, fitted.scale_, np.inf)
 
 
 def _standard(learnt: dict[str, Floats], x: Floats) -> Floats:

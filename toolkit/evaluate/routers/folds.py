@@ -8,8 +8,9 @@ published comparisons do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -99,16 +100,12 @@ def has_times(dataset: Dataset) -> bool:
 def _random(n: int, folds: int, seed: int) -> Folds:
     from sklearn.model_selection import KFold  # type: ignore[import-untyped]
 
-    code = np.empty(n, np.intp)
-    for fold, (_, judged) in enumerate(
-        KFold(folds, shuffle=True, random_state=seed).split(np.empty((n, 1)))
-    ):
-        code[judged] = fold
+    made = KFold(folds, shuffle=True, random_state=seed)
     note = (
         f"{folds} folds request by request (scikit-learn's KFold, shuffled, seed {seed}): what is "
         "nearly the same may stand on both sides."
     )
-    return Folds("random", code, n, 1, note)
+    return Folds("random", _code(made.split(np.empty((n, 1))), n), n, 1, note)
 
 
 def _by_time(dataset: Dataset, rows: NDArray[np.intp], folds: int) -> Folds:
@@ -153,7 +150,7 @@ def _grouped(dataset: Dataset, rows: NDArray[np.intp], folds: int, seed: int) ->
             f"; to hold {wanted} together would put {percent(share)} of the requests into one fold"
             f", so {'only this is' if together else 'nothing is'}"
         )
-    return Folds("grouped", _balanced(size, folds, seed)[group], len(size), largest, note + ".")
+    return Folds("grouped", _balanced(group, folds, seed), len(size), largest, note + ".")
 
 
 def _ways(dataset: Dataset, rows: NDArray[np.intp]) -> list[tuple[str, NDArray[np.intp]]]:
@@ -191,34 +188,22 @@ def joined(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.asarray(np.unique(of_a, return_inverse=True)[1])
 
 
-def _balanced(size: NDArray[np.intp], folds: int, seed: int) -> NDArray[np.intp]:
-    """The fold of each group (g,): drawn, the large ones first, each into the emptiest fold."""
-    order = np.random.default_rng([seed, len(size)]).permutation(len(size))
-    order = order[np.argsort(-size[order], kind="stable")]
-    code = np.empty(len(size), np.intp)
-    single = int(np.searchsorted(-size[order], -1))  # from here on each is a request alone
-    held = np.zeros(folds, np.int64)
-    for group in order[:single]:
-        code[group] = held.argmin()
-        held[code[group]] += size[group]
-    rest = order[single:]
-    room = _room(held, len(rest))
-    code[rest] = np.repeat(np.arange(folds), room)
+def _balanced(group: NDArray[np.intp], folds: int, seed: int) -> NDArray[np.intp]:
+    """The fold of each request (n,): large groups first, each into the emptiest fold."""
+    from sklearn.model_selection import GroupKFold
+
+    k = int(group.max()) + 1
+    # It goes by number where groups are of one size, so the numbers are drawn.
+    drawn = np.random.default_rng([seed, k]).permutation(k)
+    return _code(GroupKFold(folds).split(group, groups=drawn[group]), len(group))
+
+
+def _code(splits: Iterable[tuple[Any, Any]], n: int) -> NDArray[np.intp]:
+    """The fold (n,) that judges each request."""
+    code = np.empty(n, np.intp)
+    for fold, (_, judged) in enumerate(splits):
+        code[judged] = fold
     return code
-
-
-def _room(held: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """How many of ``n`` go to each fold, so that all are as even as they can be."""
-    room = np.zeros(len(held), np.int64)
-    order = np.argsort(held, kind="stable")
-    for lowest in range(len(held), 0, -1):
-        mine = order[:lowest]
-        level = int(held[mine].sum()) + n
-        if level >= lowest * int(held[mine].max()):
-            room[mine] = level // lowest - held[mine]
-            room[mine[: level % lowest]] += 1
-            break
-    return room
 
 
 def _enough(n: int, what: str, folds: int, dataset: Dataset) -> None:

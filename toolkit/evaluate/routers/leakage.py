@@ -123,6 +123,7 @@ def determining(
 def _areas(column: pa.ChunkedArray, good: Floats, fold: Ints) -> Floats:
     """(m,) AUC of each model's outcomes (n, m), told out of fold by this column alone."""
     from scipy import sparse  # type: ignore[import-untyped]
+    from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
     kind = _plain(column.type)
     n = len(column)
@@ -147,15 +148,7 @@ def _areas(column: pa.ChunkedArray, good: Floats, fold: Ints) -> Floats:
         odds = np.log((up + 0.5) / (yes[train].sum(axis=0) + 1))
         odds -= np.log((down + 0.5) / (no[train].sum(axis=0) + 1))
         score[test] = x[test] @ odds
-    return np.array([_auc(score[t, j], good[t, j]) for j, t in enumerate(there.T)])
-
-
-def _auc(score: Floats, good: Floats) -> float:
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
-
-    yes = good == 1
-    above = rankdata(score)[yes].sum() - yes.sum() * (yes.sum() + 1) / 2
-    return float(above / (yes.sum() * (~yes).sum()))
+    return np.array([roc_auc_score(good[t, j], score[t, j]) for j, t in enumerate(there.T)])
 
 
 def _coded(column: pa.ChunkedArray, kind: pa.DataType) -> NDArray[np.intp]:
