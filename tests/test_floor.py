@@ -97,7 +97,7 @@ def test_words_and_json_say_what_is_promised():
     found = floors([0.9, 0.5], chosen, quality, np.full((1_700, 2), 1e-3), wanted=0.85)
     assert found.chosen is found.points[0]
     assert found.words() == (
-        "min_quality 0.9 ($1.00 /1k) promises quality ≥ 0.85 on the next 1,700 requests like"
+        "min_quality 0.9 ($1.00 per 1k) promises quality ≥ 0.85 on the next 1,700 requests like"
         " these, with 95 % confidence. Judged on 1,700 requests."
     )
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))

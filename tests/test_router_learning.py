@@ -13,10 +13,12 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.router_data import bfcl, dealt
 from toolkit.evaluate.groups import Groups
-from toolkit.evaluate.routers.importance import importance, joint, same
+from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.routers.arms import Arm
+from toolkit.evaluate.routers.importance import Importance, importance, joint, same
 from toolkit.evaluate.routers.learning import judge, learning_curve, take
 from toolkit.evaluate.routers.net import log_loss, net_quality, prices
-from toolkit.evaluate.routers.slices import Arm, slices
+from toolkit.evaluate.routers.slices import slices
 from toolkit.learn.choose import first
 from toolkit.learn.router import QualityRouter
 from toolkit.policy.router_rule import RouterRule
@@ -121,6 +123,8 @@ def test_where_much_is_to_learn_more_data_would_help():
     assert found.sizes == (60, 120, 240, 480, 960)
     assert [e.value for e in found.score] == sorted(e.value for e in found.score)
     assert found.words.startswith("More data would help: from 480 to 960 requests")
+    gained = 100 * found.steps[-1].value
+    assert f"(1,920) should bring some more, up to about {gained:.1f} points." in found.words
     assert done == [(i + 1, 15) for i in range(15)]
 
 
@@ -129,7 +133,11 @@ def test_where_little_is_to_learn_more_data_would_not_help():
     x, y, cost = _world(20_000, [2.0])
     found = learning_curve(Plain, x, y, cost, dealt(20_000))
     assert found.more_helps is False
-    assert "More data would hardly help" in found.words
+    assert found.words.startswith("More data would hardly help: from 8,000 to 16,000 requests")
+    most = 100 * max(found.steps[-1].high, 0.0)
+    assert found.words.endswith(
+        f"twice as many again (32,000) should bring no more than about {most:.1f} points."
+    )
 
 
 def test_a_step_is_paired_and_judged_by_its_interval():
@@ -168,7 +176,7 @@ def test_a_log_of_one_outcome_per_request_is_judged_by_log_loss():
     found = learning_curve(Plain, x, y, cost, dealt(2_000), weight=weight)
     assert found.measure == "log_loss"
     assert found.steps[0].low > 0
-    assert "of log loss" in found.words
+    assert "the log loss of its predictions fell by" in found.words
 
 
 def test_too_few_requests_give_no_curve():
@@ -213,6 +221,30 @@ def test_what_matters_is_important_and_what_does_not_is_not():
     assert abs(none.log_loss_rise.value) < 0.005
     assert all(one.spread > 0 for one in found)
     assert json.loads(json.dumps(big.to_dict(), allow_nan=False))["columns"] == ["x0"]
+
+
+def test_a_loss_that_may_be_chance_is_not_told_as_a_fact():
+    """An interval that leaves out 0 is needed to say that quality is lost."""
+    lost = Importance(("a",), Estimate(0.02, 0.01, 0.03), 0.0, Estimate(0.1, 0.05, 0.2), ())
+    chance = Importance(("b",), Estimate(0.006, -0.001, 0.01), 0.0, Estimate(-0.1, -0.2, 0.1), ())
+    assert lost.words.startswith("Without a: −2.0 points [−3.0, −1.0] of quality at equal cost, ")
+    assert chance.words == (
+        "Without b the choices are not surely worse (−0.6 points [−1.0, +0.1] of quality at equal"
+        " cost, log loss −0.100 [−0.200, 0.100])."
+    )
+
+
+def test_a_prompt_that_is_not_read_is_not_shuffled():
+    """Of a router without text, that it reads nothing of the prompt is known beforehand."""
+    x, y, cost = _world(600, [2.0])
+    x = x.append_column("prompt", pa.array([f"say {i}" for i in range(600)]))
+    folds = dealt(600)
+    routers = [
+        QualityRouter(text=None, columns=["x0"]).fit(take(x, rows), y[rows], cost_usd=cost[rows])
+        for rows in map(folds.training, range(folds.count))
+    ]
+    found = importance(routers, x, y, cost, folds, x.column_names, repeats=1)
+    assert [one.name for one in found] == ["x0"]
 
 
 def test_columns_that_say_the_same_are_named_and_shuffled_together():
@@ -276,6 +308,41 @@ def test_the_slice_where_the_router_is_worse_is_found():
     frame = found.to_pandas()
     assert len(frame) == 20
     assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_all_are_held_against_each_other_at_one_cost():
+    """In each group the setting that costs there what the rival does, as an obvious loop finds."""
+    rng = np.random.default_rng(3)
+    code = np.repeat([0, 1], 300)
+    by = Groups("group", code, ("a", "b"))
+    rival = Arm("large", rng.random(600), np.where(code == 0, 1e-3, 5e-3))
+    price = np.array([0.0, 0.9e-3, 2e-3, 4.8e-3])
+    router = Arm("set", rng.random((4, 600)), np.repeat(price[:, None], 600, axis=1))
+    table = Arm("table", rng.random((2, 600)), np.array([[0.5e-3] * 600, [5e-3] * 600]))
+    found = slices([by], router, [rival, table])
+    for part, j, mine, theirs in ((found.parts[0], 0, 1, 0), (found.parts[1], 1, 3, 1)):
+        rows = code == j
+        own = router.quality[mine, rows].mean()
+        assert part.quality.value == pytest.approx(own)
+        assert part.cost_usd_per_1k.value == pytest.approx(1_000 * price[mine])
+        large, looked = part.against
+        assert large.quality.value == pytest.approx(own - rival.quality[rows].mean())
+        assert looked.quality.value == pytest.approx(own - table.quality[theirs, rows].mean())
+
+
+def test_a_difference_of_costs_is_told_only_where_there_is_one():
+    """A rival at half the price, or at twice, is named with what it costs more or less."""
+    assert " at −$1.00 [" in _slices(0.4)[1].words[0]
+    rng = np.random.default_rng(0)
+    quality, cost = rng.random(200), np.full(200, 1e-3)
+    by = Groups("group", np.zeros(200, int), ("all",))
+    found = slices([by], Arm("set", quality, cost), [Arm("large", quality - 0.2, 1.05 * cost)])
+    assert found.words == (
+        (
+            "Against large at about equal cost the router is better in 1 of 1 group (in group ="
+            " all, +20.0 points [+20.0, +20.0])."
+        ),
+    )
 
 
 def test_where_nothing_differs_nearly_nothing_is_called():

@@ -56,7 +56,7 @@ def test_it_prints_one_json_object_and_keeps_the_router():
 
 
 def test_it_says_the_answer_first_and_how_to_use_it():
-    """Verdict, curve, rivals, calibration; then a policy that asks the router."""
+    """Verdict, curve, rivals, calibration; then the policy that the verdict speaks for."""
     done = here("--dataset", "local", "--name", "easy", *FAST)
     assert done.exit_code == 0, done.stderr
     verdict, heading = done.stdout.split("\n\n")[:2]
@@ -64,18 +64,34 @@ def test_it_says_the_answer_first_and_how_to_use_it():
     assert heading == "easy on local, 1,313 requests, 2 models"
     for word in ("zero router", "oracle", "Brier score", "APGR", "Out of fold: 2 folds"):
         assert word in done.stdout
-    policy = parse_policy(done.stdout.split("A policy that asks it:\n\n")[1])
-    assert policy.routes[0].router.name == "easy"
+    assert max(map(len, done.stdout.split("\npolicy: ")[0].splitlines())) <= 100
+    lead, policy = done.stdout.split("Kept as easy@1.\n")[1].split("\n\npolicy: ")
+    assert verdict.startswith("A lookup table by category is as good: use that.")
+    assert lead.startswith("A policy with the rules of the lookup table, which needs no router: ")
+    assert "router: {name: easy, min_quality: 0." in lead.replace("\n", " ")
+    policy = parse_policy(f"policy: {policy}")
+    assert policy.routes[0].when.columns.keys() == {"category"}
     assert set(policy.models) == {"gemma3-few-shot", "smollm2-retrieval"}
+
+
+def test_a_router_that_pays_is_asked_by_the_policy(monkeypatch):
+    """Where learning is better than the table, the policy has the router, with what it reaches."""
+    monkeypatch.setattr("toolkit.evaluate.routers.words.table_instead", lambda _: None)
+    done = here("--dataset", "local", "--name", "easy", *FAST, "--quick")
+    lead, policy = done.stdout.split("Kept as easy@1.\n")[1].split("\n\npolicy: ")
+    assert lead.startswith("A policy that asks it: 0.")
+    assert " per 1M out of fold." in lead
+    assert parse_policy(f"policy: {policy}").routes[0].router.name == "easy"
 
 
 def test_a_later_version_waits_to_be_promoted():
     """The name goes on to stand for the first one, and the text says how to change that."""
     words = ("--dataset", "local", "--name", "easy", *FAST, "--quick", "--columns", "category")
+    asks = "router: {name: easy@2,"
     assert "Kept as easy@1." in here(*words).stdout
     second = here(*words).stdout
     assert "Kept as easy@2; easy stands for another: --promote changes that." in second
-    assert "easy@2" in second.split("A policy that asks it:")[1]
+    assert asks in second.replace("\n", " ")
     assert "Kept as easy@3." in here(*words, "--promote").stdout
     assert [one.version for one in list_routers() if one.current] == [3]
 

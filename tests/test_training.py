@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,14 +15,24 @@ from hypothesis import strategies as st
 from tests.routing_logs import by_category, by_chance, by_length, log, requests_of
 from toolkit.cli.text import to_json
 from toolkit.engine.replay import replay
-from toolkit.errors import DataError
+from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.curves.pair import pair_curve, pair_draws
-from toolkit.evaluate.intervals import bootstrap
+from toolkit.evaluate.intervals import Estimate, bootstrap
 from toolkit.evaluate.routers.curve import THRESHOLDS
 from toolkit.evaluate.routers.doubly import stand_ins
 from toolkit.evaluate.routers.duplicates import near_duplicates
 from toolkit.evaluate.routers.folds import _balanced, joined, make_folds
+from toolkit.evaluate.routers.rivals import labels_of
+from toolkit.evaluate.routers.rows import (
+    calibration_rows,
+    curve_rows,
+    findings,
+    gain_rows,
+    rival_rows,
+    share_rows,
+)
 from toolkit.evaluate.routers.steps import Steps
+from toolkit.evaluate.routers.table_policy import table_point, table_policy
 from toolkit.evaluate.routers.train import train
 from toolkit.learn.registry import save_router
 from toolkit.learn.router import QualityRouter
@@ -265,6 +276,65 @@ def test_the_table_is_shrunken_means_of_the_other_folds(table):
     assert looked.column == "category"
 
 
+@pytest.mark.parametrize("which", [None, 1, 4])
+def test_the_table_is_a_policy_whose_replay_is_its_point(table, which):
+    """Rules of the tables of the folds, replayed on these folds, cost and give what was told."""
+    value, point = None, table_point(table)
+    if which is not None:
+        point = table.rival("lookup").points[which]
+        values = [p.value for p in table.curve.points]
+        value = values[labels_of(values).index(point.label)]
+    quality, cost = [], []
+    for fold in range(table.folds.count):
+        policy = table_policy(
+            table, tradeoff_usd_per_point=value, fallbacks=0, learned=table.folds.training(fold)
+        )
+        played, judged = replay(policy, table.dataset), table.folds.judged(fold)
+        quality.append(played.quality[judged])
+        cost.append(played.cost_usd[judged])
+    assert np.concatenate(quality).mean() == pytest.approx(point.quality.value, rel=1e-12)
+    paid = 1000 * np.concatenate(cost).mean()
+    assert paid == pytest.approx(point.cost_usd_per_1k.value, rel=1e-12)
+
+
+def test_the_table_as_a_policy_reads_well(table):
+    """Code and math go to the large model, all else to the small one; others stand behind."""
+    policy = table.lookup_policy()
+    sent = {route.use: route.when.columns["category"].in_ for route in policy.routes}
+    assert sent == {"large": ("code", "math"), "small": ("chat", "law")}
+    assert policy.default == "middle"  # of a category never seen
+    assert [step.model for step in policy.chains["small"].steps] == ["small", "large", "middle"]
+    assert [step.model for step in table.lookup_policy(fallbacks=0).chains["large"].steps] == [
+        "large"
+    ]
+    with pytest.raises(PolicyError, match="tradeoff_usd_per_point"):
+        table.lookup_policy(tradeoff_usd_per_point=-1.0)
+
+
+def test_what_has_no_value_is_looked_up_as_the_empty_text():
+    """Rules hold for requests without a value of the column, too."""
+    asked = requests_of(900).drop(columns=["timestamp", "user"])
+    names = {"code": None, "math": "", "chat": "chat", "law": "law"}
+    dataset = log(900, by_category, requests=asked)
+    told = dataset_from_frame(
+        "made up",
+        dataset.to_pandas()[["request_id", "model", "quality", "cost_usd"]],
+        asked.assign(category=asked.category.map(names)),
+    )
+    policy = train(told, details=False).lookup_policy(fallbacks=0)
+    played = replay(policy, told)
+    hard = asked.category.isin(["code", "math"]).to_numpy()
+    large = told.models.index("large")
+    assert (played.quality[hard] == told.quality[hard, large]).all()
+
+
+def test_without_a_column_there_is_no_table(long):
+    """The error says what is lacking."""
+    found = train(long, columns=["length"], details=False)
+    with pytest.raises(DataError, match="there is no column to look up"):
+        found.lookup_policy()
+
+
 def test_random_labels_show_no_skill():
     """Where nothing about a request matters, the router says so."""
     found = train(log(900, by_chance, drop=("timestamp", "user")), details=False)
@@ -405,6 +475,47 @@ def test_details_are_found_out(detailed):
     assert len(detailed.floor.points) == len(THRESHOLDS)
 
 
+def test_a_later_gap_that_is_warned_of_is_not_told_again(detailed):
+    """A sentence among the warnings does not stand among the findings as well."""
+    assert detailed.later.words in findings(detailed)
+    warned = replace(detailed, warnings=(detailed.later.words,))
+    assert detailed.later.words not in findings(warned)
+
+
+def test_what_a_router_would_miss_is_told_of_one_that_pays(detailed):
+    """A loss is a fact where it is sure; of a router that does not pay nothing is lost."""
+    told = findings(detailed)
+    assert any(line.startswith("Without length: −") for line in told)
+    chance = [one for one in detailed.importance if not one.sure]
+    assert not any(line.startswith(f"Without {one.name}: ") for line in told for one in chance)
+    flat = [replace(one, gain=Estimate(0.0, -0.1, 0.1)) for one in detailed.rivals]
+    told = findings(replace(detailed, rivals=tuple(flat)))
+    assert not any(line.startswith("Without ") for line in told)
+    assert any("nothing is surely lost without any" in line for line in told)
+
+
+def test_tables_for_people_say_money_in_one_unit(training):
+    """Cheap ones per million requests, with the unit in the head; each row has every column."""
+    for rows in (curve_rows, share_rows, rival_rows, gain_rows, calibration_rows):
+        head, lines = rows(training)
+        assert lines
+        assert {len(line) for line in lines} == {len(head)}
+    assert rival_rows(training)[0][1] == "cost per 1k [95 %]"
+    cheap = [
+        replace(
+            one,
+            points=tuple(
+                replace(p, cost_usd_per_1k=p.cost_usd_per_1k.scaled(1e-4)) for p in one.points
+            ),
+        )
+        for one in training.rivals
+    ]
+    head, lines = rival_rows(replace(training, rivals=tuple(cheap)))
+    assert head[1] == "cost per 1M [95 %]"
+    large = next(line for line in lines if line[0] == "large")
+    assert large[1].startswith("$0.20")
+
+
 def test_json_says_everything_once(detailed):
     """The JSON object is plain, with nulls for what is undefined."""
     found = json.loads(to_json(detailed.to_dict()))
@@ -456,6 +567,9 @@ def test_saving_keeps_a_router_and_its_card(training, tmp_path, monkeypatch):
     assert training.save("easy").current is False
     assert training.save("easy", promote=True).current is True
     data = entry.card.to_dict()
+    assert "keeps" not in data
+    assert entry.card.holds[0] == "No prompt and no answer as text."
+    assert any(line.startswith("Judging an answer: ") for line in entry.card.not_for)
     assert data["dataset_digest"] == training.dataset_digest
     assert data["verdict"] == training.verdict
     assert data["models"] == list(training.models)

@@ -12,8 +12,11 @@ from toolkit.cli.progress import progress_bar
 from toolkit.cli.text import WIDTH, blocks, clean, notes, table, title
 
 if TYPE_CHECKING:
+    from toolkit.evaluate.routers.curve import CurvePoint
+    from toolkit.evaluate.routers.rivals import RivalPoint
     from toolkit.evaluate.routers.training import Training
     from toolkit.learn.registry import RouterEntry
+    from toolkit.policy.model import Policy
 
 HEADS = "logistic, boosting, neighbours or stack (all of them, blended)."
 TEXTS = "How prompts are read: auto, embedding, tfidf, both or none."
@@ -68,7 +71,12 @@ def train_command(
         )
     entry = found.save(name, promote=promote)
     result = {"name": entry.name, "version": entry.version, "current": entry.current}
-    show(result | found.to_dict(), training_text(found, entry), as_json=as_json)
+    _, policy = policy_of(found, entry)
+    show(
+        result | found.to_dict() | {"policy": policy.to_yaml()},
+        training_text(found, entry),
+        as_json=as_json,
+    )
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -88,8 +96,10 @@ def training_text(found: Training, entry: RouterEntry) -> str:
         calibration_rows,
         curve_rows,
         findings,
+        gain_rows,
         rival_rows,
         scores,
+        share_rows,
     )
 
     heading = f"{entry.name} on {found.dataset.name}, {count(found.n)} requests, "
@@ -99,7 +109,9 @@ def training_text(found: Training, entry: RouterEntry) -> str:
         title(heading, simulated=found.simulated),
         notes(found.warnings),
         table(*curve_rows(found), words=()),
+        table(*share_rows(found)),
         table(*rival_rows(found)),
+        table(*gain_rows(found)),
         table(*calibration_rows(found)),
         notes([*scores(found), *findings(found)]),
         notes(found.assumptions),
@@ -109,20 +121,45 @@ def training_text(found: Training, entry: RouterEntry) -> str:
 
 def use_text(found: Training, entry: RouterEntry) -> str:
     """Where it is kept, and how a policy asks it."""
-    name = entry.name if entry.current else entry.reference
     kept = f"Kept as {entry.reference}"
     kept += "." if entry.current else f"; {entry.name} stands for another: --promote changes that."
-    policy = found.policy(name, min_quality=_setting(found))
+    lead, policy = policy_of(found, entry)
     lines = [clean(line) for line in policy.to_yaml().splitlines()]
-    return "\n".join((clean(kept), "A policy that asks it:", "", *lines))
+    return "\n".join((clean(kept), textwrap.fill(clean(lead), WIDTH), "", *lines))
 
 
-def _setting(found: Training) -> float:
+def policy_of(found: Training, entry: RouterEntry) -> tuple[str, Policy]:
+    """The policy to use, with a word before it: the lookup table's, where that is as good."""
+    from toolkit.evaluate.format import number_interval
+    from toolkit.evaluate.routers.table_policy import table_point
+    from toolkit.evaluate.routers.words import skill, table_instead
+
+    def reaches(point: CurvePoint | RivalPoint) -> str:
+        price = f" at {found.money.each(point.cost_usd_per_1k.value)}" if found.aiq else ""
+        return f"{number_interval(point.quality)}{price} out of fold"
+
+    name = entry.name if entry.current else entry.reference
+    instead = table_instead(found)
+    if instead is not None:
+        needs = f"router: {{name: {name}, min_quality: {_setting(found).value:g}}}"
+        lead = (
+            "A policy with the rules of the lookup table, which needs no router: "
+            f"{reaches(table_point(found))}; at its best {reaches(instead.point)}. One that asks "
+            f"the router all the same has {needs}."
+        )
+        return lead, found.lookup_policy()
+    point = _setting(found)
+    told = reaches(point) if skill(found) else "not advised, as said above"
+    policy = found.policy(name, min_quality=point.value)
+    return f"A policy that asks it: {told}.", policy
+
+
+def _setting(found: Training) -> CurvePoint:
     """The cheapest threshold that is as good as the best single model; else the best there is."""
     best = found.rival("single")
     points = found.thresholds.points
     wanted = best.point.quality.value if best is not None else 1.0
     enough = [p for p in points if p.quality.value >= wanted]
     if enough:
-        return min(enough, key=lambda p: (p.cost_usd_per_1k.value, p.value)).value
-    return max(points, key=lambda p: p.quality.value).value
+        return min(enough, key=lambda p: (p.cost_usd_per_1k.value, p.value))
+    return max(points, key=lambda p: p.quality.value)

@@ -17,10 +17,10 @@ from toolkit.evaluate.format import (
     points_interval,
     quality_interval,
     seconds,
-    usd_interval,
 )
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.card_scores import SCORES, estimate, percent_of, rivals
+from toolkit.evaluate.routers.money import money_of
 from toolkit.learn.card import Card
 
 _HEADS = {
@@ -138,21 +138,23 @@ def _results(data: Mapping[str, Any]) -> tuple[Any, ...]:
 def _rivals(data: Mapping[str, Any]) -> CardPart:
     found = rivals(data)
     undefined = Estimate(float("nan"))
+    money = money_of(r.cost_usd_per_1k.value for r in found if r.cost_usd_per_1k is not None)
     rows = [
         (
             rival.name,
             quality_interval(rival.quality or undefined),
-            usd_interval(rival.cost_usd_per_1k or undefined),
+            money.interval(rival.cost_usd_per_1k or undefined),
             points_interval(rival.difference or undefined),
         )
         for rival in found
     ]
-    head = ("", "quality", "cost per 1k", "router's quality against it, at equal cost")
+    head = ("", "quality", f"cost per {money.per}", "router above, at equal cost")
     return CardPart("Beside simpler ways", (), head if rows else (), tuple(rows))
 
 
 def _settings(data: Mapping[str, Any]) -> CardPart:
     """The knob that people turn: at least this quality, or this much for a point of it."""
+    undefined = Estimate(float("nan"))
     for key, knob, title in (
         ("thresholds", "min_quality", "What each min_quality costs and gives"),
         ("curve", "tradeoff_usd_per_point", "What each tradeoff_usd_per_point costs and gives"),
@@ -160,15 +162,17 @@ def _settings(data: Mapping[str, Any]) -> CardPart:
         points = [p for p in _list(data, key) if isinstance(p.get(knob), int | float)]
         if points:
             step = max(1, -(-len(points) // _MOST_ROWS))
+            costs = [estimate(point, "cost_usd_per_1k") or undefined for point in points]
+            money = money_of(cost.value for cost in costs)
             rows = [
                 (
                     number(point[knob]),
-                    quality_interval(estimate(point, "quality") or Estimate(float("nan"))),
-                    usd_interval(estimate(point, "cost_usd_per_1k") or Estimate(float("nan"))),
+                    quality_interval(estimate(point, "quality") or undefined),
+                    money.interval(cost),
                 )
-                for point in points[::step]
+                for point, cost in zip(points[::step], costs[::step], strict=True)
             ]
-            return CardPart(title, (), (knob, "quality", "cost per 1k"), tuple(rows))
+            return CardPart(title, (), (knob, "quality", f"cost per {money.per}"), tuple(rows))
     return CardPart("What each setting costs and gives")
 
 

@@ -1,7 +1,7 @@
 """What takes longer to find out: slices, learning curve, importance, leaks, floor, later requests.
 
-Slices hold one setting of the router against the best single model and the lookup table: the
-setting whose cost comes nearest to the middle of the budgets.
+Slices hold the router against the best single model, and against the lookup table, at about the
+cost of that model in each group.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.groups import groups, sliceable
 from toolkit.evaluate.intervals import Floats
+from toolkit.evaluate.routers.arms import Arm
 from toolkit.evaluate.routers.curve import THRESHOLDS
 from toolkit.evaluate.routers.floor import Floor, floors
 from toolkit.evaluate.routers.folds import Folds
@@ -24,10 +25,10 @@ from toolkit.evaluate.routers.importance import Importance, importance
 from toolkit.evaluate.routers.later import Later, later_than
 from toolkit.evaluate.routers.leakage import leaks
 from toolkit.evaluate.routers.learning import LearningCurve, learning_curve
-from toolkit.evaluate.routers.measured import Sample
+from toolkit.evaluate.routers.measured import Chosen, Sample
 from toolkit.evaluate.routers.numbers import Numbers
 from toolkit.evaluate.routers.outcomes import Outcomes
-from toolkit.evaluate.routers.slices import Arm, RouterSlices, slices
+from toolkit.evaluate.routers.slices import RouterSlices, slices
 from toolkit.evaluate.routers.steps import Steps
 from toolkit.evaluate.routers.unseen import Unseen
 from toolkit.schema import TIMESTAMP
@@ -61,14 +62,14 @@ def details_of(
     make: Callable[[], QualityRouter],
     read: list[str],
     weight: Floats,
+    judging: Floats,
     seed: int,
     steps: Steps,
 ) -> Details:
-    """Find out all of it."""
+    """Find out all of it; ``weight`` (n, m) is learned with, ``judging`` (n, m) judged by."""
     together = clusters(found.dataset)
     cluster = None if together is None else together.code[found.rows]
-    weighted = weight if found.logged else None
-
+    judged_by = judging if found.logged else None
     worth = importance(
         unseen.routers,
         found.requests,
@@ -76,7 +77,7 @@ def details_of(
         found.cost_usd,
         folds,
         read,
-        weight=weighted,
+        weight=judged_by,
         cluster=cluster,
         seed=seed,
         progress=steps.part("importance"),
@@ -87,8 +88,11 @@ def details_of(
         found.quality,
         found.cost_usd,
         folds,
-        weight=weighted,
+        weight=judged_by,
+        learn_weight=weight,
         cluster=cluster,
+        # Of a log, folds may have learned with other weights than the router that is kept.
+        full=None if found.logged else (unseen.quality, unseen.cost_usd),
         seed=seed,
         progress=steps.part("learning"),
     )
@@ -137,17 +141,21 @@ def _slices(
         return None
     row = np.arange(len(sample.request))
 
-    def arm(name: str, chosen: NDArray[np.intp]) -> Arm:
+    def arm(name: str, ways: list[Chosen]) -> Arm:
+        chosen = np.stack(ways)
         return Arm(name, sample.quality[row, chosen], sample.cost_usd[row, chosen])
 
     best = int(np.nanargmax(numbers.singles.qualities))
-    rivals = [arm(found.models[best], np.full(len(row), best))]
-    if numbers.table_middle is not None:
+    rivals = [arm(found.models[best], [np.full(len(row), best)])]
+    if numbers.table_ways:
         name = next(one.name for one in numbers.rivals if one.kind == "lookup")
-        rivals.append(arm(name, numbers.table_middle))
+        rivals.append(arm(name, numbers.table_ways))
+    router = "the highest quality"
+    if numbers.curve.points:
+        router = f"about the cost of {found.models[best]} in each group"
     return slices(
         [groups(found.dataset, name) for name in by],
-        arm(numbers.middle_label, numbers.middle),
+        arm(router, numbers.ways),
         rivals,
         rows=sample.request,
         cluster=cluster,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.evaluate.clusters import clusters
-from toolkit.evaluate.format import count, counted, number, percent, usd
+from toolkit.evaluate.format import count, counted, number, percent
 from toolkit.evaluate.goals import listed
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ def assumptions(training: Training) -> tuple[str, ...]:
         ),
     ]
     if training.aiq is not None:
-        a = training.aiq
+        a, money = training.aiq, training.money
         found.append(
-            f"AIQ is the mean quality over the budgets from {usd(a.low_cost)} to "
-            f"{usd(a.high_cost)} per 1k, mixing settings; the verdict goes by those up to "
-            f"{usd(a.enough_cost)}, the cost of the best single model."
+            f"AIQ is the mean quality over the budgets from {money.usd(a.low_cost)} to "
+            f"{money.each(a.high_cost)}, mixing settings; the verdict goes by those up to "
+            f"{money.usd(a.enough_cost)}, the cost of the best single model."
         )
     elif training.pair is None:
         found.append(
@@ -105,6 +105,8 @@ def assumptions(training: Training) -> tuple[str, ...]:
         )
     if training.logged is not None:
         found.append(training.logged.words)
+        if training.weighing is not None:
+            found.append(training.weighing.words)
         found.append(
             "The log has one outcome per request: figures are doubly robust estimates, not what "
             "was observed, and there is no oracle."

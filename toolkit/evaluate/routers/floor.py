@@ -34,9 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.format import count, counted, number, percent, usd_per_1k
+from toolkit.evaluate.format import count, counted, number, percent
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.draws import Floats, Ints, drawing, independent, means
+from toolkit.evaluate.routers.money import money_of
 
 CONFIDENCE = 0.95
 CAUTION = 2.0
@@ -127,7 +128,8 @@ class Floor:
             )
         floor = _down(point.floor) if wanted is None else wanted
         cost = point.cost_usd_per_1k.value
-        price = f" ({usd_per_1k(cost)})" if math.isfinite(cost) else ""
+        money = money_of(p.cost_usd_per_1k.value for p in self.points)
+        price = f" ({money.each(cost)})" if math.isfinite(cost) else ""
         return (
             f"{self.rule} {number(point.value)}{price} promises {self.promise(float(floor))}."
             f" Judged on {counted(self.n, 'request')}{self._alike}."

@@ -59,13 +59,22 @@ class Importance:
     @property
     def words(self) -> str:
         """In a sentence."""
-        text = f"Without {self.name}: {points_interval(_negative(self.drop))} of quality"
-        text += f" at equal cost, log loss +{number_interval(self.log_loss_rise)}"
+        lost = f"{points_interval(_negative(self.drop))} of quality at equal cost"
+        rise = self.log_loss_rise
+        lost += f", log loss {'+' if rise.value > 0 else ''}{number_interval(rise)}"
+        text = f"Without {self.name}: {lost}"
+        if not self.sure:
+            text = f"Without {self.name} the choices are not surely worse ({lost})"
         if self.same_as:
             verb = "carries" if len(self.same_as) == 1 else "carry"
             others = " and ".join(self.same_as)
             text += f"; {others} {verb} much of the same, so that this understates"
         return text + "."
+
+    @property
+    def sure(self) -> bool:
+        """Without these columns the router's choices are worse, and not by chance."""
+        return self.drop.low > 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -93,12 +102,14 @@ def importance(
 ) -> tuple[Importance, ...]:
     """What each of the columns (and each group that carries the same) is worth to a router.
 
+    A prompt that no router reads, not even its length, is left out.
+
     ``routers`` holds the fitted router of each fold; ``X`` (n rows), ``quality`` and ``cost_usd``
     (n, m), ``weight`` (n, m) as for training, ``cluster`` (n,) who belongs together. The largest
     rise of the log loss first. Expected costs stay as they are: asked is what a column tells of
     quality.
     """
-    columns = [c for c in columns if c in X.column_names]
+    columns = [c for c in columns if c in X.column_names and (c != PROMPT or _read_text(routers))]
     alike = same(X, columns)
     asked = [(c,) for c in columns] + joint(columns, alike)
     n, at = len(quality), prices(quality, cost_usd)
@@ -150,6 +161,11 @@ def importance(
             )
         )
     return tuple(sorted(found, key=lambda one: -one.log_loss_rise.value))
+
+
+def _read_text(routers: Sequence[Router]) -> bool:
+    """Whether any of them reads prompts, as far as it tells."""
+    return any(getattr(one, "features_", {"text": True})["text"] for one in routers)
 
 
 def _some(rows: NDArray[np.intp], most: int, seed: int) -> NDArray[np.intp]:

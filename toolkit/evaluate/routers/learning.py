@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
-from toolkit.evaluate.format import count, number_interval, points_interval
+from toolkit.evaluate.format import count, number, number_interval, points_interval
 from toolkit.evaluate.intervals import UNDEFINED, Estimate
 from toolkit.evaluate.routers.draws import Floats, Ints, drawing, mean
 from toolkit.evaluate.routers.folds import Folds
@@ -95,6 +95,7 @@ def learning_curve(
     *,
     sizes: Sequence[float] = SIZES,
     weight: Floats | None = None,
+    learn_weight: Floats | None = None,
     cluster: Ints | None = None,
     full: tuple[Floats, Floats] | None = None,
     most_folds: int = MOST_FOLDS,
@@ -104,7 +105,8 @@ def learning_curve(
     """Train on nested shares of each fold's training requests and judge on the fold.
 
     ``X`` (n rows) is what the router reads, ``quality`` and ``cost_usd`` (n, m), ``weight`` (n, m)
-    as for training, ``cluster`` (n,) who belongs together. ``full`` holds the probabilities and
+    is judged by and, unless ``learn_weight`` (n, m) says otherwise, learned with; ``cluster`` (n,)
+    who belongs together. ``full`` holds the probabilities and
     expected costs (n, m) of such routers out of fold, where they were trained on all requests
     before: half of the work. None where there are too few requests for two sizes.
     """
@@ -127,7 +129,8 @@ def learning_curve(
                 predicted, cost = full[0][judged], full[1][judged]
             else:
                 router = make_router()
-                w = None if weight is None else weight[rows]
+                given = weight if learn_weight is None else learn_weight
+                w = None if given is None else given[rows]
                 router.fit(take(X, rows), quality[rows], w, cost_usd=cost_usd[rows])
                 here = take(X, judged)
                 predicted, cost = router.predict(here), router.predict_cost(here)
@@ -186,12 +189,20 @@ def _words(sizes: Sequence[int], last: Estimate, measure: Measure, more: bool | 
         False: "More data would hardly help",
         None: "Whether more data would help cannot be told",
     }[more]
-    gain = points_interval(last) if measure == "net_quality" else number_interval(last)
-    what = "of quality at equal cost" if measure == "net_quality" else "of log loss"
-    return (
-        f"{answer}: from {count(sizes[-2])} to {count(sizes[-1])} requests the router gained"
-        f" {gain} {what}, and the next doubling brings no more as a rule."
-    )
+    grown = f"from {count(sizes[-2])} to {count(sizes[-1])} requests"
+    if measure == "net_quality":
+        step = f"the router gained {points_interval(last)} of quality at equal cost"
+    else:
+        step = f"the log loss of its predictions fell by {number_interval(last)}"
+    # Gains shrink from one doubling to the next.
+    most = max(last.value if more else last.high, 0.0)
+    bound = f"{100 * most:.1f} points" if measure == "net_quality" else number(most)
+    again = f"twice as many again ({count(2 * sizes[-1])})"
+    if math.isnan(most):
+        return f"{answer}: {grown} {step}."
+    if more:
+        return f"{answer}: {grown} {step}; {again} should bring some more, up to about {bound}."
+    return f"{answer}: {grown} {step}; {again} should bring no more than about {bound}."
 
 
 def _surer(fall: Estimate, more: bool | None) -> str:

@@ -45,7 +45,7 @@ def lookup(found: Outcomes, folds: Folds, columns: Sequence[str], weight: Floats
     """
     tables = []
     for name in columns_of(found.requests, columns):
-        code = _codes(found.requests[name])
+        code = codes(found.requests[name])
         predicted = _tables(code, folds, found.quality, weight)
         error = float(np.nanmean((predicted - found.quality) ** 2))
         cost = _tables(code, folds, found.cost_usd, weight)
@@ -66,24 +66,34 @@ def columns_of(requests: pa.Table, columns: Sequence[str]) -> list[str]:
     return found
 
 
-def _codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
+def codes(column: pa.ChunkedArray) -> NDArray[np.intp]:
+    """The value of each request (n,), from 0; no value is as the empty text."""
     text = pc.fill_null(pc.cast(column, pa.string()), "").combine_chunks()
     return np.asarray(pc.dictionary_encode(text).indices.to_numpy(), np.intp)
 
 
 def _tables(code: NDArray[np.intp], folds: Folds, values: Floats, weight: Floats) -> Floats:
     """Shrunken means (n, m) of the category of each request, from what its fold may learn from."""
-    k, m = int(code.max()) + 1, values.shape[1]
     out = np.full(values.shape, np.nan)
     for fold in range(folds.count):
         learned, judged = folds.training(fold), folds.judged(fold)
-        there = ~np.isnan(values[learned])
-        w = np.where(there, weight[learned], 0.0)
-        worth = np.where(there, values[learned], 0.0) * w
-        cell = code[learned][:, None] * m + np.arange(m)
-        top = np.bincount(cell.ravel(), worth.ravel(), minlength=k * m).reshape(k, m)
-        bottom = np.bincount(cell.ravel(), w.ravel(), minlength=k * m).reshape(k, m)
-        total = bottom.sum(axis=0)
-        overall = np.divide(top.sum(axis=0), total, out=np.full(m, np.nan), where=total > 0)
-        out[judged] = ((top + PRIOR * overall) / (bottom + PRIOR))[code[judged]]
+        table = shrunken(code[learned], values[learned], weight[learned], int(code.max()) + 1)
+        out[judged] = table[code[judged]]
     return out
+
+
+def shrunken(code: NDArray[np.intp], values: Floats, weight: Floats, kinds: int = 0) -> Floats:
+    """Means (k + 1, m) of values (n, m) by ``code`` (n,), shrunken; the last row is that of all.
+
+    ``weight`` is (n, m); ``kinds`` is k, where more are known than stand in ``code``.
+    """
+    k, m = max(int(code.max(initial=-1)) + 1, kinds), values.shape[1]
+    there = ~np.isnan(values)
+    w = np.where(there, weight, 0.0)
+    worth = np.where(there, values, 0.0) * w
+    cell = code[:, None] * m + np.arange(m)
+    top = np.bincount(cell.ravel(), worth.ravel(), minlength=k * m).reshape(k, m)
+    bottom = np.bincount(cell.ravel(), w.ravel(), minlength=k * m).reshape(k, m)
+    total = bottom.sum(axis=0)
+    overall = np.divide(top.sum(axis=0), total, out=np.full(m, np.nan), where=total > 0)
+    return np.vstack([(top + PRIOR * overall) / (bottom + PRIOR), overall])

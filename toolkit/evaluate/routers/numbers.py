@@ -49,11 +49,10 @@ class Numbers:
     singles: Measured
     by_quality: list[Chosen]
     """the models (k,) that each of THRESHOLDS asks"""
-    middle: Chosen
-    """(k,) of the setting whose cost comes nearest to the middle of the budgets"""
-    middle_label: str
-    table_middle: Chosen | None
-    """(k,) the same of the lookup table"""
+    ways: list[Chosen]
+    """the models (k,) that each setting of the curve asks; without costs of the only one"""
+    table_ways: list[Chosen]
+    """the same of the lookup table; none without one"""
 
 
 def numbers_of(
@@ -98,17 +97,15 @@ def numbers_of(
     if near is not None:
         theirs = chosen(near.quality, near.cost_usd, knob, values)
         rivals.append(learned(NEIGHBOURS, "neighbours", theirs, near.quality))
-    table, table_middle = lookup(found, folds, columns, weight), None
+    table, table_ways = lookup(found, folds, columns, weight), list[Chosen]()
     if table is not None:
-        theirs = chosen(table.predicted, table.predicted_cost, knob, values)
+        table_ways = chosen(table.predicted, table.predicted_cost, knob, values)
         name = f"lookup by {table.column}"
-        rivals.append(learned(name, "lookup", theirs, table.predicted, table.column))
-        table_middle = theirs[_middle(sample.of(theirs), budgets)]
+        rivals.append(learned(name, "lookup", table_ways, table.predicted, table.column))
     best = None if found.logged else _foresight(found, sample)
     if best is not None:
         gain = pair.score_of(sample.quality) if pair else None
         rivals.append(foresight(contest, best, gain))
-    middle = _middle(router, budgets)
     nothing = RouterCurve("tradeoff_usd_per_point", models, ())
     return Numbers(
         curve=curve_of("tradeoff_usd_per_point", models, values, ways, router, budgets)
@@ -122,18 +119,9 @@ def numbers_of(
         aiq=None if budgets is None else _areas(budgets, router, best),
         singles=singles,
         by_quality=by_quality,
-        middle=ways[middle],
-        middle_label=f"the router at {labels[middle]}",
-        table_middle=table_middle,
+        ways=ways,
+        table_ways=table_ways,
     )
-
-
-def _middle(measured: Measured, budgets: Budgets | None) -> int:
-    """The setting whose cost comes nearest to the middle of the budgets, the better of equals."""
-    if budgets is None:
-        return 0
-    off = np.abs(measured.costs - budgets.middle.value[0])
-    return int(np.lexsort((-measured.qualities, off))[0])
 
 
 def _foresight(found: Outcomes, sample: Sample) -> Measured:

@@ -56,6 +56,7 @@ def as_dict(t: Training) -> dict[str, Any]:
         "slices": t.slices.to_dict() if t.slices else None,
         "later": t.later.to_dict() if t.later else None,
         "weights": t.logged.to_dict() if t.logged else None,
+        "weighing": t.weighing.to_dict() if t.weighing else None,
         "leaks": list(t.leaks),
         "warnings": list(t.warnings),
         "verdict": t.verdict,
@@ -77,31 +78,10 @@ KINDS = {
 
 
 def card(t: Training) -> dict[str, Any]:
-    """What a saved router's card tells: who made it of what, what it is worth, and what not to."""
+    """What a training adds to the card of a saved router: made of what, and what it is worth."""
     return {
         **as_dict(t),
         "details": t.settings["details"],
         "left_out": dict(t.router.left_out_),
         "training_seconds": t.seconds,
-        "not_for": not_for(t),
-        "keeps": (
-            "No prompt stands in the file: of each remembered request its id and its vector, of "
-            "words those that stand in three prompts or more."
-        ),
     }
-
-
-def not_for(t: Training) -> list[str]:
-    """What the router must not be used for."""
-    found = [
-        f"Other models than {', '.join(t.models)}: it knows nothing of them.",
-        (
-            "Requests unlike those that it learned from: it abstains where a request is farther "
-            "from all of them than they are from each other."
-        ),
-        "Deciding about people: it foretells which model answers well, nothing else.",
-        "Later versions of these models, or other prices: train it again.",
-    ]
-    if t.simulated:
-        found.insert(0, "Service: it has learned from simulated data.")
-    return found

@@ -3,6 +3,10 @@
 Of many groups some differ by chance: what is called real is chosen by Benjamini and Hochberg's
 method over all groups of all columns and all rivals, so that at most 5 % of such calls are
 expected to be false.
+
+Somebody who spends more is better as a rule, so all are held against each other at one cost: in
+each group the router has the setting whose cost there comes nearest to that of the first rival, and
+each other rival the setting whose cost comes nearest to the router's.
 """
 
 from __future__ import annotations
@@ -17,29 +21,22 @@ from numpy.typing import NDArray
 
 from toolkit.evaluate import as_json
 from toolkit.evaluate.discoveries import benjamini_hochberg, p_value
-from toolkit.evaluate.format import counted, points_interval, usd_interval
+from toolkit.evaluate.format import counted, points_interval
 from toolkit.evaluate.groups import Groups
 from toolkit.evaluate.intervals import Estimate, Metric, Rows
+from toolkit.evaluate.routers.arms import Arm, near
 from toolkit.evaluate.routers.draws import Floats, Ints, drawing
+from toolkit.evaluate.routers.money import money_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEVEL = 0.05
 """Expected share of false calls among those that are made."""
+ALIKE = 0.1
+"""Costs that differ by less than this share of the router's are not told of."""
 FEWEST = 10
 """A group of fewer requests is shown and not judged."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """Who was asked by one way to choose, and what came of it."""
-
-    name: str
-    quality: Floats
-    """(n,) of the model that was asked"""
-    cost_usd: Floats
-    """(n,)"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class RouterSlices:
     """All groups of all columns."""
 
     router: str
-    """the setting that was compared"""
+    """the setting that was compared, in words"""
     rivals: tuple[str, ...]
     parts: tuple[RouterSlice, ...]
     """by column and group"""
@@ -131,14 +128,23 @@ class RouterSlices:
             these = [(part, a) for part, a in mine if a.quality.value * sign > 0]
             if these:
                 part, a = max(these, key=lambda one: abs(one[1].quality.value))
-                cost = usd_interval(a.cost_usd_per_1k, sign=True)
-                price = "" if math.isnan(a.cost_usd_per_1k.value) else f" at {cost} per 1k"
                 most = "most in" if len(these) > 1 else "in"
                 sides.append(
                     f"{word} in {len(these)} of {every} ({most} {part.column} = {part.name},"
-                    f" {points_interval(a.quality)}{price})"
+                    f" {points_interval(a.quality)}{self._price(part, a)})"
                 )
-        return f"Against {rival} the router is {' and '.join(sides)}."
+        # Without costs there is nothing to be equal.
+        costs = any(math.isfinite(a.cost_usd_per_1k.value) for _, a in mine)
+        where = " at about equal cost" if costs else ""
+        return f"Against {rival}{where} the router is {' and '.join(sides)}."
+
+    def _price(self, part: RouterSlice, a: Against) -> str:
+        """By how much the costs differ, where they do."""
+        difference = a.cost_usd_per_1k.value
+        if math.isnan(difference) or abs(difference) <= ALIKE * abs(part.cost_usd_per_1k.value):
+            return ""
+        money = money_of(one.cost_usd_per_1k.value for one in self.parts)
+        return f" at {money.interval(a.cost_usd_per_1k, sign=True)} per {money.per}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -184,23 +190,25 @@ def slices(
     cluster: Ints | None = None,
     seed: int = 0,
 ) -> RouterSlices:
-    """Hold the router against each rival in each group.
+    """Hold the router against each rival in each group, at about the cost of the first rival.
 
     ``groups`` are those of the dataset (``evaluate.groups.groups``) and ``rows`` (n,) the requests
-    of it that the arms are about, all if not said; ``cluster`` (n,) who belongs together. Arms
-    should cost about the same, or the difference of costs, which stands beside, says the rest.
+    of it that the arms are about, all if not said; ``cluster`` (n,) who belongs together. Where
+    no setting costs as much, the difference of costs, which stands beside, says the rest.
     """
-    n = len(router.quality)
+    n = router.quality.shape[-1]
     boot = drawing(n, cluster, seed=seed)
     request = np.arange(n)
-    own = [Metric(router.quality, True), Metric(router.cost_usd * 1_000)]
-    for rival in rivals:
-        own.append(Metric(router.quality - rival.quality))
-        own.append(Metric((router.cost_usd - rival.cost_usd) * 1_000))
     parts: list[RouterSlice] = []
     for by in groups:
         code = by.code if rows is None else by.code[rows]
         size = np.bincount(code, minlength=len(by.names))
+        quality, cost = near(router, code, rivals[0].cost_usd if rivals else router.cost_usd)
+        own = [Metric(quality, _fraction(quality)), Metric(cost * 1_000)]
+        for rival in rivals:
+            their_quality, their_cost = near(rival, code, cost)
+            own.append(Metric(quality - their_quality))
+            own.append(Metric((cost - their_cost) * 1_000))
         found = Rows(boot, request, code, len(by.names)).means(*own)
         for j in np.flatnonzero(size).tolist():
             mine = [one[j] for one in found]
@@ -231,3 +239,9 @@ def slices(
         for part in parts
     )
     return RouterSlices(router.name, tuple(rival.name for rival in rivals), judged)
+
+
+def _fraction(quality: Floats) -> bool:
+    """All lie in 0..1, as estimates from a log need not."""
+    known = quality[~np.isnan(quality)]
+    return bool(((known >= 0) & (known <= 1)).all())

@@ -31,6 +31,7 @@ from toolkit.evaluate.routers.outcomes import Outcomes, outcomes
 from toolkit.evaluate.routers.steps import Progress, Steps
 from toolkit.evaluate.routers.training import Training
 from toolkit.evaluate.routers.unseen import Unseen, unseen_of
+from toolkit.evaluate.routers.weighing import weighing
 from toolkit.evaluate.routers.weights import LogWeights, log_weights
 from toolkit.evaluate.routers.words import verdict
 from toolkit.logs.dataset import Dataset
@@ -71,7 +72,8 @@ def train(
         folds: of the split, 2 to 20.
         seed: of the folds, the router and the intervals.
         weights: "auto" weighs what a log with one outcome per request saw by how probably it was
-            to see it; None does not.
+            to see it, where requests that were not learned from are foretold better that way;
+            None does not.
         details: also slices, learning curve, importance, leaks and floor, which take longer.
         progress: called with (done, of) steps; what it raises stops the work.
 
@@ -94,14 +96,19 @@ def train(
     }
     parts = make_folds(dataset, found.rows, "grouped" if split == "auto" else split, folds, seed)
     logged = log_weights(dataset, found.models, seed=seed) if found.logged else None
-    weight = np.ones(found.quality.shape)
-    if logged is not None and weights is not None:
-        weight = logged.weight[found.rows]
+    # Whatever is learned with: what is judged stands for all requests.
+    even = np.ones(found.quality.shape)
+    judging = even if logged is None else logged.weight[found.rows]
     make = _maker(found, text, columns, calibration, seed)
     rivals_learn = ("neighbours",) if head != "neighbours" else ()
     looked = ("importance", "learning", "rest") if details else ()
     steps = Steps(progress, "folds", *rivals_learn, "router", "figures", *looked)
-    unseen = unseen_of(found, parts, lambda: make(head), weight, steps.part("folds"))
+    how, weight = None, even
+    if weights is None or logged is None or logged.even:
+        unseen = unseen_of(found, parts, lambda: make(head), even, steps.part("folds"))
+    else:
+        unseen, how = weighing(found, parts, lambda: make(head), judging, steps.part("folds"))
+        weight = judging if how.weighted else even
     near = None
     if rivals_learn:
         # Shares among neighbours are probabilities as they are.
@@ -124,7 +131,7 @@ def train(
         unseen.quality[at],
         found.quality[at],
         found.models,
-        weight=weight[at] if found.logged else None,
+        weight=judging[at] if found.logged else None,
         cluster=None if together is None else together.code[found.rows[at]],
         seed=seed,
     )
@@ -132,7 +139,18 @@ def train(
     more = Details()
     if details:
         more = details_of(
-            found, parts, sample, at, unseen, numbers, lambda: make(head), read, weight, seed, steps
+            found,
+            parts,
+            sample,
+            at,
+            unseen,
+            numbers,
+            lambda: make(head),
+            read,
+            weight,
+            judging,
+            seed,
+            steps,
         )
     training = Training(
         dataset=dataset,
@@ -164,6 +182,7 @@ def train(
         assumptions=(),
         seconds=time.perf_counter() - began,
         logged=logged,
+        weighing=how,
     )
     return replace(
         training,

@@ -13,6 +13,7 @@ from toolkit.evaluate.curves.hull import Floats
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.curve import AiqScores, CurvePoint, RouterCurve
 from toolkit.evaluate.routers.folds import Folds
+from toolkit.evaluate.routers.money import Money, money_of
 from toolkit.evaluate.routers.pairs import PairScores
 from toolkit.evaluate.routers.rivals import Rival, RivalPoint
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from toolkit.evaluate.routers.later import Later
     from toolkit.evaluate.routers.learning import LearningCurve
     from toolkit.evaluate.routers.slices import RouterSlices
+    from toolkit.evaluate.routers.weighing import Weighing
     from toolkit.evaluate.routers.weights import LogWeights
     from toolkit.learn.registry import RouterEntry
     from toolkit.learn.router import QualityRouter
@@ -108,6 +110,8 @@ class Training:
     """of the training and its evaluation"""
     logged: LogWeights | None = None
     """of a log with one outcome per request"""
+    weighing: Weighing | None = None
+    """whether it learned with these weights; None where it did not ask"""
 
     @property
     def n(self) -> int:
@@ -128,6 +132,13 @@ class Training:
     def simulated(self) -> bool:
         """The data was made up by a simulation."""
         return self.dataset.simulated
+
+    @property
+    def money(self) -> Money:
+        """How its costs are written for people."""
+        return money_of(
+            one.point.cost_usd_per_1k.value for one in self.rivals if one.kind == "single"
+        )
 
     @property
     def dataset_digest(self) -> str:
@@ -257,6 +268,23 @@ class Training:
                 "default": "best",
                 "chains": {"best": {"steps": [{"model": best.name}]}},
             }
+        )
+
+    def lookup_policy(
+        self, *, tradeoff_usd_per_point: float | None = None, fallbacks: int = 2
+    ) -> Policy:
+        """A policy with the rules of the lookup table, made of all requests: it needs no router.
+
+        Without a setting it has the cheapest that is as good as the best single model.
+
+        Raises:
+            DataError: There is no column to look up.
+            PolicyError: The setting is not allowed.
+        """
+        from toolkit.evaluate.routers.table_policy import table_policy
+
+        return table_policy(
+            self, tradeoff_usd_per_point=tradeoff_usd_per_point, fallbacks=fallbacks
         )
 
 

@@ -11,7 +11,7 @@ a log (``evaluate/offpolicy/propensities.py``).
 - Weights help where the log chose by something that the router does not read: on logs of BFCL that
   went by category, a router of lengths gains 1.7 to 2.8 points of quality at equal cost, in 20 of
   20 seeds. Where the router reads what the log chose by, they only add noise: it loses 0.3 points
-  (``tests/test_router_logged.py``). A log does not say which of the two it is.
+  (``tests/test_router_logged.py``). Which of the two a log is, ``weighing.py`` finds out.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ class LogWeights:
     deterministic: bool
     """nothing was left to chance, so that no weight can say what the other models would have
     done"""
+
+    @property
+    def even(self) -> bool:
+        """Every outcome stands for as many requests."""
+        some = self.weight[self.weight > 0]
+        return not some.size or bool(np.ptp(some) <= 1e-9 * some.max())
 
     @property
     def effective(self) -> Floats:

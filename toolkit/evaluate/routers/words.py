@@ -17,7 +17,6 @@ from toolkit.evaluate.format import (
     number_interval,
     percent,
     points_interval,
-    usd_per_1k,
 )
 from toolkit.evaluate.goals import listed
 from toolkit.evaluate.intervals import Estimate
@@ -67,15 +66,25 @@ def verdict(training: Training) -> str:
         return f"Whether the router beats chance cannot be told: {_why_unknown(training)}. {lead}"
     if not able:
         return f"{_nothing(training)} {lead}"
-    table = training.rival("lookup")
+    table = table_instead(training)
     told = [_told(training, one) for one in _compared(training)]
-    if table is not None and not against(training, table).low > 0:
+    if table is not None:
         word = "better" if against(training, table).high < 0 else "as good"
         return (
             f"A {table.name.replace('lookup', 'lookup table')} is {word}: use that. It needs no "
             f"training, and everybody can read it. The router is {listed(told)}. {lead}"
         )
     return f"The router is {listed(told)}. {lead}"
+
+
+def table_instead(training: Training) -> Rival | None:
+    """The lookup table, where it should be used in place of the router."""
+    table, able = training.rival("lookup"), skill(training)
+    if table is None or able is None or (training.logged and training.logged.deterministic):
+        return None
+    gain = against(training, table)
+    # A router without skill is no reason for a table, unless the table is surely better.
+    return table if (not gain.low > 0 if able else gain.high < 0) else None
 
 
 def _compared(training: Training) -> list[Rival]:
@@ -117,8 +126,8 @@ def _nothing(training: Training) -> str:
     word = "worse than" if gain.high < 0 else "no better than"
     best = training.rival("single")
     use = f"use {best.name} alone, or a rule" if best is not None else "use a rule"
-    table = training.rival("lookup")
-    if table is not None and against(training, table).high < 0:
+    table = table_instead(training)
+    if table is not None:
         use = f"a lookup table by {table.column} is better"
     knows = _knows(training)
     lead = "The router found nothing to learn here: it"
@@ -148,7 +157,7 @@ def _lead(training: Training) -> str:
     best = training.rival("single")
     if best is None:
         return ""
-    own, quality = best.point, best.point.quality.value
+    own, quality, money = best.point, best.point.quality.value, training.money
     if training.aiq is None:
         top = training.thresholds.points[-1].quality
         return (
@@ -156,18 +165,18 @@ def _lead(training: Training) -> str:
             f"{number_interval(top)} where it asks the likeliest model; {best.name} alone has "
             f"{number_interval(own.quality)}."
         )
-    price = usd_per_1k(own.cost_usd_per_1k.value)
+    price = money.each(own.cost_usd_per_1k.value)
     same = training.curve.cost_for(quality)
     alone = f"{best.name} alone has {number_interval(own.quality)} at {price}"
     where = f"Out of fold on {counted(training.n_judged, 'request')}"
     if math.isfinite(same) and same < own.cost_usd_per_1k.value:
         less = percent(1 - same / own.cost_usd_per_1k.value)
         return (
-            f"{where} the router has the quality of the best model for {usd_per_1k(same)}, {less} "
+            f"{where} the router has the quality of the best model for {money.each(same)}, {less} "
             f"less: {alone}."
         )
     last = training.curve.hull[-1]
     return (
         f"{where} the router reaches {number_interval(last.quality)} at "
-        f"{usd_per_1k(last.cost_usd_per_1k.value)}; {alone}."
+        f"{money.each(last.cost_usd_per_1k.value)}; {alone}."
     )
