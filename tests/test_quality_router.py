@@ -194,7 +194,12 @@ def test_words_are_weighed_as_scikit_learn_does(mmlu):
     known, found = learn_words(texts)
     word = r"[^\W\d_]+|[\d_]|[^\w\s]"
     plain = HashingVectorizer(
-        token_pattern=word, lowercase=False, ngram_range=(1, 2), alternate_sign=False, norm=None
+        token_pattern=word,
+        lowercase=False,
+        ngram_range=(1, 2),
+        alternate_sign=False,
+        norm=None,
+        n_features=2**22,
     ).transform(texts)
     counts = plain.tocsc()[:, np.diff(plain.tocsc().indptr) >= 3].tocsr()
     expected = TfidfTransformer(sublinear_tf=True).fit_transform(counts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from toolkit.evaluate.curves.hull import hull
 from toolkit.evaluate.routers.draws import Floats
 from toolkit.learn.choose import first
 from toolkit.policy.router_rule import RouterRule
@@ -32,24 +33,12 @@ def prices(quality: Floats, cost_usd: Floats) -> Floats:
     seen = count > 0
     good = np.where(known, quality, 0).sum(axis=0)[seen] / count[seen]
     cost = np.where(known, cost_usd, 0).sum(axis=0)[seen] / count[seen]
-    order = np.lexsort((-good, cost))
-    slopes: list[float] = []
-    hull: list[int] = []
-    for i in order:  # over models: the upper hull of the single models, from the cheapest
-        while hull and (good[i] > good[hull[-1]]):
-            slope = (cost[i] - cost[hull[-1]]) / (good[i] - good[hull[-1]])
-            if slopes and slope <= slopes[-1]:
-                hull.pop()
-                slopes.pop()
-                continue
-            slopes.append(float(slope))
-            break
-        if not hull or good[i] > good[hull[-1]]:
-            hull.append(int(i))
-    priced = [s * 10 for s in slopes if s > 0]  # 1,000 requests, 0.01 of quality
-    if not priced:
+    best = hull(cost, good)  # of the single models, from the cheapest
+    slopes = np.diff(cost[best]) / np.diff(good[best])
+    priced = slopes[slopes > 0] * 10  # 1,000 requests, 0.01 of quality
+    if not priced.size:
         return np.empty(0)
-    return np.geomspace(min(priced) / BEYOND, max(priced) * BEYOND, PRICES)
+    return np.geomspace(priced[0] / BEYOND, priced[-1] * BEYOND, PRICES)
 
 
 def net_quality(
