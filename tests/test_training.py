@@ -201,7 +201,7 @@ def test_a_policy_with_the_routers_of_the_folds_is_the_curve(
     quality, cost = np.full(long.n_requests, np.nan), np.full(long.n_requests, np.nan)
     for fold in range(training.folds.count):
         rows = training.folds.training(fold)
-        router = QualityRouter(list(training.models)).fit(
+        router = QualityRouter(list(training.models), head=training.settings["head"]).fit(
             long.requests.take(rows), long.quality[rows], cost_usd=long.cost_usd[rows]
         )
         save_router(router, f"fold{fold}", {})

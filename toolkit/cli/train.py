@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from toolkit.learn.registry import RouterEntry
     from toolkit.policy.model import Policy
 
-HEADS = "logistic, boosting, neighbours or stack (all of them, blended)."
+HEADS = (
+    "logistic, boosting, neighbours, stack (two, blended) or auto: stack of fewer than 5,000 requests, "
+    "else logistic."
+)
 TEXTS = "How prompts are read: auto, embedding, tfidf, both or none."
 COLUMNS = "Names of request columns to read, with commas; none for none. Without it, all that fit."
 MODELS = "Names in the log, with commas. Without it, all that have grades."
@@ -32,7 +35,7 @@ SPLITS = (
 def train_command(
     dataset: DatasetArg,
     name: Annotated[str, typer.Option(help="What to call the router; kept as a new version.")],
-    head: Annotated[str, typer.Option(help=HEADS)] = "logistic",
+    head: Annotated[str, typer.Option(help=HEADS)] = "auto",
     text: Annotated[str, typer.Option(help=TEXTS)] = "auto",
     columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
     models: Annotated[str | None, typer.Option(help=MODELS)] = None,
@@ -141,13 +144,20 @@ def policy_of(found: Training, entry: RouterEntry) -> tuple[str, Policy]:
     name = entry.name if entry.current else entry.reference
     instead = table_instead(found)
     if instead is not None:
+        policy, table_at = found.lookup_policy(), table_point(found)
         needs = f"router: {{name: {name}, min_quality: {_setting(found).value:g}}}"
         lead = (
             "A policy with the rules of the lookup table, which needs no router: "
-            f"{reaches(table_point(found))}; at its best {reaches(instead.point)}. One that asks "
-            f"the router all the same has {needs}."
+            f"{reaches(table_at)}"
         )
-        return lead, found.lookup_policy()
+        if not policy.routes:
+            lead = (
+                f"At the best single model's quality the lookup table asks {policy.default} alone: "
+                f"{reaches(table_at)}; lookup_policy(tradeoff_usd_per_point=…) makes cheaper ones"
+            )
+        elif instead.point != table_at:
+            lead += f"; at its best {reaches(instead.point)}"
+        return f"{lead}. One that asks the router all the same has {needs}.", policy
     point = _setting(found)
     told = reaches(point) if skill(found) else "not advised, as said above"
     policy = found.policy(name, min_quality=point.value)

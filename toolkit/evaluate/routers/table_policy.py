@@ -117,7 +117,11 @@ def _table(training: Training) -> Rival:
 
 def _rule(training: Training, tradeoff_usd_per_point: float | None) -> RouterRule:
     if tradeoff_usd_per_point is not None:
-        return RouterRule(name="lookup", tradeoff_usd_per_point=tradeoff_usd_per_point)
+        # As a policy is checked, with its errors.
+        asked = training.policy("lookup", tradeoff_usd_per_point=tradeoff_usd_per_point)
+        rule = asked.routes[0].router
+        assert rule is not None
+        return rule
     values = [point.value for point in training.curve.points]
     if not values:  # no costs
         return RouterRule(name="lookup", min_quality=1.0)
