@@ -630,6 +630,7 @@ def test_a_damaged_file_never_ends_in_a_traceback(saved, data):
         ("root", -1, "a tree has no root"),
         ("left", 10**9, "a tree has a branch that leads nowhere"),
         ("left", 0, "a tree has a branch that leads nowhere"),  # round and round
+        ("right", 3, "a tree has a branch that leads nowhere"),
         ("cut", None, "the parts of a tree differ in length"),
     ],
 )
@@ -640,6 +641,7 @@ def test_trees_that_lead_nowhere(name, value, match):
         "feature": np.array([0, -1, -1], np.int32),
         "cut": np.zeros(3),
         "left": np.array([1, -1, -1]),
+        "right": np.array([2, -1, -1]),
         "value": np.zeros((3, 1)),
     }
     packing._check_trees({"head_": [{"trees": tree}]})

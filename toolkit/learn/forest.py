@@ -1,69 +1,105 @@
-"""Many trees: a random forest (Breiman 2001) and gradient boosting (Friedman 2001)."""
+"""Many trees, grown by scikit-learn: a random forest (Breiman 2001) and gradient boosting."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.learn.linear import logistic, logit
-from toolkit.learn.trees import Grower, Shape, Trees, summed, together
+from toolkit.learn.linear import halves, logit
+from toolkit.learn.trees import Trees, constant, of_boosting, of_forest, summed
 
 Floats = NDArray[np.float64]
 
+TREES = 100
 MOST_ROWS = 5_000
 """That a tree of a forest sees."""
-_STEEPEST = 4.0
-"""Log odds that one tree of boosting may want to move, before its rate."""
 
 
-def fit_forest(x: Floats, y: Floats, w: Floats, seed: int, trees: int, shape: Shape) -> Trees:
-    """Trees on rows drawn with replacement; the mean of their values is the answer.
+def fit_forest(x: Floats, y: Floats, w: Floats, seed: int, leaf: int) -> tuple[list[Trees], Floats]:
+    """Grow a forest for all models, or one for each.
 
-    ``x`` (n, d) finite, ``y`` (n, k) read where ``w`` (n, k) is above 0. Each tree has draws of
-    its own, so threads change nothing.
+    One forest serves all models where all were observed on the same requests: its leaves are
+    shared, so what makes a request hard for one model tells about the others. Else there is a
+    forest per model, of the requests on which it was observed.
+
+    Args:
+        x: (n, d) finite.
+        y: (n, k) 0..1, read where ``w`` (n, k) is above 0.
+        w: weights.
+        seed: of the draws.
+        leaf: rows of a leaf, at least.
+
+    Returns:
+        One forest with k values or k with one; and (n, k) for each row the mean of the trees that
+        did not see it, so nothing need be fitted twice for that.
     """
-    grower = Grower(x)
-    good = w * np.where(w > 0, y, 0.0)
-    seeds = np.random.default_rng(seed).integers(0, 2**31 - 1, trees).tolist()
-    rows = min(len(x), MOST_ROWS)
-    with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        return together(list(pool.map(lambda s: grower.grow(good, w, s, shape, rows), seeds)))
+    x = x.astype(np.float32)
+    if (w == w[:, :1]).all():
+        forest, unseen = _forest(x, y, w[:, 0], seed, leaf)
+        return [forest], unseen
+    each = [_forest(x, y[:, [j]], w[:, j], seed, leaf) for j in range(y.shape[1])]
+    return [forest for forest, _ in each], np.hstack([unseen for _, unseen in each])
 
 
-def forest_mean(forest: Trees, x: Floats) -> Floats:
-    """The mean of all trees' values, (n, k)."""
-    return summed(forest, x) / len(forest["root"])
+def _forest(x: Any, y: Floats, w: Floats, seed: int, leaf: int) -> tuple[Trees, Floats]:
+    from sklearn.ensemble import RandomForestRegressor  # type: ignore[import-untyped]
+
+    seen = np.flatnonzero(w > 0)
+    even = bool((w[seen] == w[seen[0]]).all())
+    model = RandomForestRegressor(
+        TREES,
+        max_features=0.1,
+        min_samples_leaf=leaf,
+        max_samples=min(len(seen), MOST_ROWS),
+        n_jobs=-1,
+        random_state=seed,
+    )
+    known = y[seen]
+    target = known[:, 0] if y.shape[1] == 1 else known
+    model.fit(x[seen], target, None if even else w[seen])
+    total, count = np.zeros(y.shape), np.zeros(len(y))
+    for tree, drawn in zip(model.estimators_, model.estimators_samples_, strict=True):
+        fresh = np.ones(len(y), bool)
+        fresh[seen[drawn]] = False
+        total[fresh] += tree.predict(x[fresh]).reshape(-1, y.shape[1])
+        count[fresh] += 1
+    mean = np.average(known, axis=0, weights=w[seen])
+    every = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], mean)
+    return of_forest(model), every
 
 
-def fit_boosted(
-    x: Floats, y: Floats, w: Floats, seed: int, trees: int, rate: float, shape: Shape
-) -> Trees:
-    """Trees one after the other, each on what is still wrong (Newton steps on the log loss).
+def forest_mean(forests: list[Trees], x: Floats) -> Floats:
+    """The mean of the trees' values, (n, k)."""
+    x = x.astype(np.float32)
+    return np.hstack([summed(forest, x) / len(forest["root"]) for forest in forests])
 
-    The sum of their values is in log odds; the first one is a single leaf, the mean.
-    """
-    grower = Grower(x)
-    y = np.where(w > 0, y, 0.0)
-    mean = logit((w * y).sum(0) / np.maximum(w.sum(0), 1e-12))
-    grown: list[Trees] = [
-        {
-            "root": np.zeros(1, np.int64),
-            "feature": np.full(1, -1, np.int32),
-            "cut": np.zeros(1),
-            "left": np.full(1, -1, np.int32),
-            "value": mean[None].astype(np.float32),
-        }
-    ]
-    z = np.tile(mean, (len(x), 1))
-    for draw in np.random.default_rng(seed).integers(0, 2**31 - 1, trees).tolist():
-        p = logistic(z)
-        bend = w * np.maximum(p * (1 - p), 1e-3)
-        tree = grower.grow(w * (y - p), bend, draw, shape)
-        step = np.clip(tree["value"], -_STEEPEST, _STEEPEST)
-        tree["value"] = (rate * step).astype(np.float32)
-        z += summed(tree, x)
-        grown.append(tree)
-    return together(grown)
+
+def fit_boosted(x: Floats, y: Floats, w: Floats, seed: int) -> list[Trees]:
+    """Gradient boosted trees for each model; their sum is in log odds."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    found = []
+    for j in range(y.shape[1]):
+        rows, label, weight = halves(y[:, j], w[:, j])
+        if label.all() or not label.any():
+            found.append(constant(float(logit(label[:1].astype(np.float64))[0])))
+            continue
+        model = HistGradientBoostingClassifier(
+            max_iter=120,
+            learning_rate=0.05,
+            max_leaf_nodes=12,
+            min_samples_leaf=30,
+            l2_regularization=5.0,
+            max_features=0.3,
+            early_stopping=False,
+            random_state=seed,
+        )
+        found.append(of_boosting(model.fit(x[rows], label, weight)))
+    return found
+
+
+def boosted(trees: list[Trees], x: Floats) -> Floats:
+    """Log odds, (n, k)."""
+    return np.hstack([summed(one, x) for one in trees])

@@ -1,16 +1,16 @@
 """What predicts: from features to a score (log odds) per model.
 
-Each head is fitted to fractions 0..1 with weights (n, m), 0 where nothing was observed, and is
-plain data, a dictionary whose ``kind`` says how it scores.
+Each head is fitted to fractions 0..1 with weights (n, m), 0 where nothing was observed. What
+scikit-learn fitted is kept as plain data, a dictionary whose ``kind`` says how it scores.
 
 * *logistic*: one ridge logistic regression per model on columns, looks of the prompt (also per
   category), embedding and words.
 * *boosting*: gradient boosted trees on columns and looks of the prompt.
 * *neighbours*: the mean of the 100 most similar training requests, the nearer the heavier.
-* *stack*: several scores, weighed. Of 5,000 requests or more logistic, boosting and a random forest
-  on all numbers, with the weights that fit best out of fold. Of fewer a forest and what little a
-  strong ridge believes of the categories, 3 to 2: there is too little to choose weights by, and
-  what is drawn towards the models' means is wrong least often about which model is better.
+* *stack*: scores of two heads, weighed. Of 5,000 requests or more logistic and boosting, 7 to 3. Of
+  fewer a random forest on all numbers and what little a strong ridge believes of the categories, 3
+  to 2: what is drawn towards the models' means is wrong least often about which model is better.
+* *auto*: what was best on real outcomes: the stack of fewer than 5,000 requests, logistic of more.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.learn.features import Features
-from toolkit.learn.forest import fit_boosted, fit_forest, forest_mean
+from toolkit.learn.forest import boosted, fit_boosted, fit_forest, forest_mean
 from toolkit.learn.linear import Block, fit_linear, linear, logit
 from toolkit.learn.novelty import Familiar
-from toolkit.learn.trees import Shape, summed
 
 Floats = NDArray[np.float64]
 Head = dict[str, Any]
 
-HEADS = ("logistic", "boosting", "neighbours", "stack")
+HEADS = ("logistic", "boosting", "neighbours", "stack", "auto")
 MANY = 5_000
-"""Requests that are enough to choose a stack's weights."""
+"""Requests from which on words and categories tell by themselves."""
 RIDGE = 10.0
 """Of the logistic head: half the penalty on the squared coefficients, log loss being summed."""
 RIDGES = (RIDGE, 3 * RIDGE, 10 * RIDGE)
@@ -44,31 +43,55 @@ _EDGE = 0.01
 """A forest's or neighbours' answer counts as no surer than this."""
 
 
-def parts_of(kind: str, features: Features) -> tuple[tuple[str, ...], Floats | None]:
-    """The heads that a head is made of, and their weights, None where these are to be chosen."""
+def settled(kind: str, features: Features) -> str:
+    """What "auto" becomes."""
+    if kind != "auto":
+        return kind
+    return "stack" if len(features) < MANY else "logistic"
+
+
+def parts_of(kind: str, features: Features) -> tuple[tuple[str, ...], Floats]:
+    """The heads that a head is made of, and their weights."""
     if kind != "stack":
         return (kind,), np.ones(1)
     if len(features) >= MANY:
-        return ("logistic", "boosting", "forest"), None
+        return ("logistic", "boosting"), np.array([0.7, 0.3])
     return ("forest", "levels" if features.hot else "logistic"), np.array([0.6, 0.4])
 
 
+def fit_unseen(
+    kind: str,
+    features: Features,
+    y: Floats,
+    w: Floats,
+    seed: int,
+    ridge: float,
+    fold: NDArray[np.intp] | None,
+) -> tuple[Head, Floats]:
+    """A head fitted to all rows, and each row's scores by one that did not see its outcome.
+
+    ``fold`` (n,) says which rows are left out together; None: no such scores are needed.
+    """
+    if kind == "forest":
+        trees, unseen = fit_forest(_wide(features), y, w, seed, 10 if len(y) >= MANY else 3)
+        return {"kind": kind, "trees": trees}, logit(unseen, _EDGE)
+    scores = np.zeros(y.shape)
+    for k in range(0 if fold is None else fold.max() + 1):
+        inner, outer = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        head = fit_head(kind, features.take(inner), y[inner], w[inner], seed, ridge)
+        scores[outer] = score(head, features.take(outer))
+    return fit_head(kind, features, y, w, seed, ridge), scores
+
+
 def fit_head(kind: str, features: Features, y: Floats, w: Floats, seed: int, ridge: float) -> Head:
-    """Fit one head, not the stack, to outcomes (n, m); ``ridge`` is logistic's."""
+    """Fit one head, no stack or forest, to outcomes (n, m); ``ridge`` is logistic's."""
     if kind == "logistic":
         return {"kind": kind, "coefficients": fit_linear(_blocks(features), y, w, ridge)}
     if kind == "levels":
         found = fit_linear([Block(features.table[:, : features.hot])], y, w, 3 * RIDGE)
         return {"kind": kind, "coefficients": found}
     if kind == "boosting":
-        table = features.table
-        shape = Shape(share=0.3, leaf=20, pull=5.0, deepest=4)
-        return {"kind": kind, "trees": fit_boosted(table, y, w, seed, 120, 0.06, shape)}
-    if kind == "forest":
-        many = len(y) >= MANY
-        shape = Shape(share=0.15, leaf=10 if many else 3, pull=1.0)
-        trees = fit_forest(_wide(features), y, w, seed, 60 if many else 150, shape)
-        return {"kind": kind, "trees": trees}
+        return {"kind": kind, "trees": fit_boosted(features.table, y, w, seed)}
     familiar = Familiar.fit(_near(features), [""] * len(y), seed)
     seen = np.where(w > 0, w, 0.0)[familiar.row]
     mean = (w * np.where(w > 0, y, 0.0)).sum(0) / np.maximum(w.sum(0), 1e-12)
@@ -79,7 +102,7 @@ def fit_head(kind: str, features: Features, y: Floats, w: Floats, seed: int, rid
 def score(head: Head, features: Features) -> Floats:
     """Scores (n, m), each row by itself."""
     kind = head["kind"]
-    if kind == "stack":
+    if "parts" in head:
         parts = [score(part, features) for part in head["parts"]]
         out = np.zeros_like(parts[0])
         for weight, part in zip(head["weights"].tolist(), parts, strict=True):
@@ -90,7 +113,7 @@ def score(head: Head, features: Features) -> Floats:
     if kind == "levels":
         return linear([Block(features.table[:, : features.hot])], head["coefficients"])
     if kind == "boosting":
-        return summed(head["trees"], features.table)
+        return boosted(head["trees"], features.table)
     if kind == "forest":
         return logit(forest_mean(head["trees"], _wide(features)), _EDGE)
     return logit(_of_neighbours(head, features), _EDGE)
@@ -108,27 +131,6 @@ def _of_neighbours(head: Head, features: Features) -> Floats:
         good += near[:, k : k + 1] * head["good"][place[:, k]]
         total += near[:, k : k + 1] * head["weight"][place[:, k]]
     return np.asarray(good / total)
-
-
-def blend(parts: list[Floats], y: Floats, w: Floats) -> Floats:
-    """The weights, 0 or more and one per part, of scores (n, m) that fit the outcomes best."""
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
-
-    y = np.where(w > 0, y, 0.0)
-    total = max(float(w.sum()), 1e-12)
-
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        z = sum(v * part for v, part in zip(weights, parts, strict=True))
-        size = np.exp(-np.abs(z))
-        fit = np.maximum(z, 0) - y * z + np.log1p(size)
-        expected = np.where(z >= 0, 1 / (1 + size), size / (1 + size))
-        slope = np.array([(w * (expected - y) * part).sum() for part in parts])
-        return float((w * fit).sum()) / total, slope / total
-
-    even = np.full(len(parts), 1 / len(parts))
-    bounds = [(0.0, None)] * len(parts)
-    best = minimize(loss, even, jac=True, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(best.x, np.float64)
 
 
 def _blocks(features: Features) -> list[Block]:

@@ -123,14 +123,15 @@ def _check_trees(state: Any) -> None:
             left.extend(part)
         elif isinstance(part, dict):
             left.extend(part.values())
-            if {"root", "feature", "cut", "left", "value"} <= part.keys():
-                root, child, inner = part["root"], part["left"], part["feature"] >= 0
-                n = len(child)
-                if not n == len(inner) == len(part["cut"]) == len(part["value"]):
+            if {"root", "feature", "cut", "value"} <= part.keys():
+                root, inner = part["root"], part["feature"] >= 0
+                n = len(inner)
+                if not n == len(part["cut"]) == len(part["value"]):
                     raise ValueError("the parts of a tree differ in length")
-                onwards = child[inner] > np.flatnonzero(inner)
-                if not onwards.all() or (child[inner] >= n - 1).any():
-                    raise ValueError("a tree has a branch that leads nowhere")
+                for child in (part["left"], part["right"]):
+                    onwards = child[inner] > np.flatnonzero(inner)
+                    if len(child) != n or not onwards.all() or (child[inner] >= n).any():
+                        raise ValueError("a tree has a branch that leads nowhere")
                 if not len(root) or root.min() < 0 or root.max() >= n:
                     raise ValueError("a tree has no root")
 

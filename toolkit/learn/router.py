@@ -25,7 +25,17 @@ from toolkit.learn.calibrate import calibrated, learn_curve
 from toolkit.learn.columns import as_table
 from toolkit.learn.costs import amounts, learn_amounts
 from toolkit.learn.features import Features, feature_names, learn_features, make_features
-from toolkit.learn.heads import HEADS, MANY, RIDGE, RIDGES, blend, fit_head, parts_of, score
+from toolkit.learn.heads import (
+    HEADS,
+    MANY,
+    RIDGE,
+    RIDGES,
+    fit_head,
+    fit_unseen,
+    parts_of,
+    score,
+    settled,
+)
 from toolkit.learn.novelty import Familiar
 from toolkit.schema import REQUEST_ID
 
@@ -62,7 +72,8 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
             pairs of words), "both", None (not), or "auto": "embedding" where there are prompts.
         columns: names of the request columns to read; "auto": all that say what is asked and
             are known before the answer.
-        head: "logistic", "boosting", "neighbours" or "stack" (several, weighed); see heads.py.
+        head: "logistic", "boosting", "neighbours", "stack" (two, weighed) or "auto": "stack" of
+            fewer than 5,000 requests, where it is best, else "logistic"; see heads.py.
         calibration: "isotonic", "sigmoid" or None.
         folds: of the cross-fitting for calibration and for what is chosen.
         random_state: a seed; the same seed gives the same router.
@@ -70,6 +81,7 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
     Attributes:
         models_: names of the models.
         columns_: what is read of each column, as plain data; ``left_out_`` says why others not.
+        head_: what was fitted; its ``kind`` says what "auto" became. Empty: only means are known.
         mean_: (m,) mean quality of each model.
         n_observed_: (m,) requests on which it was observed.
         n_features_in_: columns of the training requests.
@@ -82,7 +94,7 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
         *,
         text: str | None = "auto",
         columns: Sequence[str] | str = "auto",
-        head: str = "logistic",
+        head: str = "auto",
         calibration: str | None = "isotonic",
         folds: int = 5,
         random_state: int = 0,
@@ -160,24 +172,16 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
     def _fit_heads(self, features: Features, y: Floats, w: Floats) -> None:
         """Fit on all rows, after scores of rows not fitted on chose and calibrated."""
         seed = int(self.random_state)
-        kinds, weights = parts_of(self.head, features)
+        kind = settled(self.head, features)
+        kinds, weights = parts_of(kind, features)
         fold = np.random.default_rng(seed).permutation(len(y)) % min(self.folds, len(y))
         self.ridge_ = RIDGE
         if "logistic" in kinds and len(y) < MANY:
             self.ridge_ = _best_ridge(features, y, w, fold)
-        unseen = [np.zeros(y.shape) for _ in kinds]
-        needed = self.calibration is not None or weights is None
-        for k in range(fold.max() + 1 if needed else 0):
-            inner, outer = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            there, here = features.take(inner), features.take(outer)
-            for kind, scores in zip(kinds, unseen, strict=True):
-                head = fit_head(kind, there, y[inner], w[inner], seed, self.ridge_)
-                scores[outer] = score(head, here)
-        parts = [fit_head(kind, features, y, w, seed, self.ridge_) for kind in kinds]
-        if weights is None:
-            weights = blend(unseen, y, w)
-        self.head_ = {"kind": "stack", "parts": parts, "weights": weights}
-        out = np.sum([v * part for v, part in zip(weights, unseen, strict=True)], axis=0)
+        left_out = None if self.calibration is None else fold
+        found = [fit_unseen(k, features, y, w, seed, self.ridge_, left_out) for k in kinds]
+        self.head_ = {"kind": kind, "parts": [head for head, _ in found], "weights": weights}
+        out = np.sum([v * unseen for v, (_, unseen) in zip(weights, found, strict=True)], axis=0)
         self.curves_ = [
             learn_curve(out[:, j].copy(), y[:, j], w[:, j], self.calibration)
             for j in range(y.shape[1])
