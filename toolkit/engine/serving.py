@@ -45,7 +45,8 @@ from toolkit.engine.machine import (
 )
 from toolkit.engine.trace import Attempt, Skip, Trace, why
 from toolkit.errors import DataError
-from toolkit.learn.routing import Routers, columns_read
+from toolkit.learn.routing import Routers, kinds_read
+from toolkit.learn.tables import column
 from toolkit.policy.conditions import Condition
 from toolkit.policy.model import Policy
 from toolkit.policy.plan import ASK
@@ -238,10 +239,15 @@ def _known(value: float) -> float:
 
 
 def asked_columns(policy: Policy, request: Mapping[str, Any], routers: Routers) -> pa.Table:
-    """The request as a table of one row, with every column that the policy asks for."""
+    """The request as a table of one row, with every column that the policy asks for.
+
+    What no table can hold is missing: nobody's odd value shall lose the request.
+    """
     asked = [REQUEST_ID, *(rule.sticky_by for rule in policy.routes if rule.sticky_by)]
+    kinds: dict[str, str] = {}
     for router in routers.values():
-        asked += columns_read(router)
+        kinds |= kinds_read(router)
+    asked += kinds
     if request.get(INPUT_TOKENS) is not None:
         asked.append(INPUT_TOKENS)
     if policy.shedding and policy.shedding.priority_by:
@@ -252,4 +258,5 @@ def asked_columns(policy: Policy, request: Mapping[str, Any], routers: Routers) 
         one = conditions.pop()
         asked += one.columns
         conditions += [*(one.all or ()), *(one.any or ()), *([one.not_] if one.not_ else [])]
-    return pa.table({name: pa.array([request.get(name)]) for name in dict.fromkeys(asked)})
+    names = dict.fromkeys(asked)
+    return pa.table({name: column([request.get(name)], kinds.get(name, "")) for name in names})

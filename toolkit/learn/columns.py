@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError, did_you_mean
+from toolkit.learn.tables import kind_of, learnt
 from toolkit.schema import PROMPT, REQUEST_ID
 
 Floats = NDArray[np.float64]
@@ -40,21 +41,6 @@ _AFTERWARDS = re.compile(
     r"|(output|response|completion|judge|reference|answer|expected|grader)s?_.*"
     r"|outputs?|responses?|completions?|judges?|judgements?|answers?"
 )
-
-
-def as_table(requests: Any) -> pa.Table:
-    """Requests as an Arrow table: a table, a DataFrame, or a dictionary of columns."""
-    if isinstance(requests, pa.Table):
-        return requests
-    try:
-        if isinstance(requests, Mapping):
-            return pa.table({str(name): requests[name] for name in requests})
-        return pa.Table.from_pandas(requests, preserve_index=False)
-    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
-        raise DataError(
-            f"requests: cannot be read as columns: {error}; got {type(requests).__name__};"
-            " allowed: an Arrow table, a DataFrame, a dictionary of columns or numbers (n, d)"
-        ) from error
 
 
 def learn_columns(
@@ -100,7 +86,7 @@ def _unfit(name: str) -> str:
 
 def _learn(name: str, values: pa.ChunkedArray, auto: bool) -> Column | str:
     """How a column is read, or why it is not."""
-    kind = _kind(values.type)
+    kind = kind_of(values.type)
     if not kind:
         return f"holds {values.type}, neither numbers nor text"
     if kind == "category":
@@ -153,17 +139,15 @@ def _words(level: str) -> set[str]:
 
 
 def encode_columns(columns: Sequence[Column], table: pa.Table) -> Floats:
-    """The numbers of the columns, (n, sum of their widths); a column that is not there is missing.
+    """The numbers of the columns, (n, sum of their widths).
 
-    Raises:
-        DataError: a column is of another kind than in training.
+    A column that is not there, or of another kind than in training, is missing.
     """
     out = np.zeros((table.num_rows, sum(c["width"] for c in columns)))
     at = 0
     for column in columns:
-        if column["name"] in table.column_names:
-            values = table[column["name"]]
-        else:
+        values = learnt(table, column["name"], column["kind"])
+        if values is None:
             values = pa.chunked_array([pa.nulls(table.num_rows)])
         _encode(column, values, out[:, at : at + column["width"]])
         at += column["width"]
@@ -171,14 +155,7 @@ def encode_columns(columns: Sequence[Column], table: pa.Table) -> Floats:
 
 
 def _encode(column: Column, values: pa.ChunkedArray, out: Floats) -> None:
-    kind = _kind(values.type)
-    if pa.types.is_null(values.type):
-        kind = column["kind"]
-    if kind != column["kind"]:
-        raise DataError(
-            f"column {column['name']!r}: of another kind than in training; got {values.type};"
-            f" allowed: a {column['kind']}"
-        )
+    kind = column["kind"]
     if kind == "category":
         levels = column["levels"]
         code = pc.index_in(_text(values), pa.array(levels, pa.string()))
@@ -208,27 +185,11 @@ def _encode_parts(column: Column, values: pa.ChunkedArray, out: Floats) -> None:
         out[:] = held[pc.fill_null(coded.indices, -1).to_numpy()]
 
 
-def _kind(kind: pa.DataType) -> str:
-    if pa.types.is_boolean(kind):
-        return "flag"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return "number"
-    if pa.types.is_dictionary(kind):
-        return "category" if _is_text(kind.value_type) else ""
-    return "category" if _is_text(kind) else ""
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
-
-
 def _text(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values if values.type == pa.string() else values.cast(pa.string())
 
 
 def _numbers(values: pa.ChunkedArray) -> Floats:
     """As float64, missing and infinite values NaN."""
-    x = values.cast(pa.float64()).to_numpy()
+    x = values.cast(pa.float64(), safe=False).to_numpy()
     return np.where(np.isfinite(x), x, np.nan)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from toolkit.embeddings import embed
 from toolkit.errors import DataError
-from toolkit.learn.columns import as_table, encode_columns, learn_columns
+from toolkit.learn.columns import encode_columns, learn_columns
 from toolkit.learn.shapes import SHAPES, shapes, text_bytes
+from toolkit.learn.tables import Kinds, as_table, kind_of, learnt
 from toolkit.learn.words import learn_words, words
 from toolkit.schema import PROMPT
 
@@ -108,18 +109,21 @@ def make_features(
     """The numbers of requests, read as was learnt; each row's depend on that row alone.
 
     ``vectors`` False leaves out embedding and words; ``found`` are the words where somebody has
-    them already.
+    them already. A column that is not there, or of another kind than in training, is missing.
 
     Raises:
-        DataError: a column is of another kind than in training.
+        DataError: these are no requests.
     """
     if "numbers" in state:
         return Features(_standard(state["numbers"], requests), 0, None, None)
-    table = as_table(requests)
+    table = as_table(requests, kinds_of(state))
     parts = [encode_columns(state["columns"], table)]
     text, embedding = state["text"], None
     if text:
-        prompts = table[PROMPT] if has_prompt(table) else _no_text(table.num_rows)
+        given = learnt(table, PROMPT, "category")
+        empty = given is None or given.null_count == len(given)
+        prompts = pa.nulls(table.num_rows, pa.string()) if empty else given
+        prompts = pa.chunked_array([prompts]) if empty else prompts
         data, starts = text_bytes(prompts)
         parts.append(_standard(state["shapes"], shapes(data, starts)))
         texts = _texts(prompts) if vectors else []
@@ -160,20 +164,20 @@ def feature_names(state: State, width: int) -> list[str]:
     return names + [f"prompt: {shape}" for shape in (SHAPES if state["text"] else ())]
 
 
+def kinds_of(state: State) -> Kinds:
+    """The columns that are read, the prompt among them, and of what kind each was."""
+    read = {str(column["name"]): str(column["kind"]) for column in state["columns"]}
+    return {PROMPT: "category", **read} if state["text"] else read
+
+
 def has_prompt(table: pa.Table) -> bool:
     """Whether there are prompts; a column of another kind is an error."""
     if PROMPT not in table.column_names or pa.types.is_null(table[PROMPT].type):
         return False
     kind = table[PROMPT].type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if kind_of(kind) != "category":
         raise DataError(f"column 'prompt': not text; got {kind}; allowed: text")
     return bool(table[PROMPT].null_count < table.num_rows)
-
-
-def _no_text(n: int) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.nulls(n, pa.string())])
 
 
 def _texts(prompts: pa.ChunkedArray) -> list[str]:

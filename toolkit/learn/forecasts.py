@@ -20,10 +20,6 @@ _memory: Remembered[QualityRouter, Remembered[pa.Table, Forecast]] = Remembered(
 
 
 def forecast(router: QualityRouter, requests: pa.Table) -> Forecast:
-    """Return the router's forecast of n requests; the same object for the same table.
-
-    Raises:
-        DataError: A column is of another kind than the router was trained on.
-    """
+    """Return the router's forecast of n requests; the same object for the same table."""
     tables: Remembered[pa.Table, Forecast] = _memory.of(router, Remembered)
     return tables.of(requests, lambda: router.forecast(requests))

@@ -22,7 +22,6 @@ from sklearn.utils.validation import (  # type: ignore[import-untyped]
 
 from toolkit.errors import DataError
 from toolkit.learn.calibrate import calibrated, learn_curve
-from toolkit.learn.columns import as_table
 from toolkit.learn.costs import amounts, learn_amounts
 from toolkit.learn.features import Features, feature_names, learn_features, make_features
 from toolkit.learn.heads import (
@@ -37,6 +36,7 @@ from toolkit.learn.heads import (
     settled,
 )
 from toolkit.learn.novelty import Familiar
+from toolkit.learn.tables import as_table, is_rows
 from toolkit.schema import REQUEST_ID
 
 Floats = NDArray[np.float64]
@@ -119,7 +119,8 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
         """Learn from requests and outcomes.
 
         Args:
-            X: n requests: an Arrow table, a DataFrame, a dictionary of columns, or numbers (n, d).
+            X: n requests: an Arrow table, a DataFrame, a dictionary of columns, a list with a
+                dictionary for each, or numbers (n, d).
             y: (n, m) or (n,) quality 0..1, NaN where a model was not observed.
             sample_weight: (n,) or (n, m), such as inverse propensities; cut at twenty times a
                 model's average, and rescaled to what the observations are worth.
@@ -258,7 +259,7 @@ class QualityRouter(BaseEstimator):  # type: ignore[misc]
         if _is_numbers(X):
             raise DataError(
                 f"requests: columns were learnt; got numbers of shape {np.shape(X)}; allowed: an"
-                " Arrow table, a DataFrame, a dictionary of columns"
+                " Arrow table, a DataFrame, a dictionary of columns, a list of dictionaries"
             )
         return make_features(self.features_, X, vectors=text)
 
@@ -306,7 +307,8 @@ def _best_ridge(features: Features, y: Floats, w: Floats, fold: NDArray[np.intp]
 def _is_numbers(X: Any) -> bool:
     """Whether requests are a matrix of numbers, which scikit-learn checks, and no columns."""
     sparse = hasattr(X, "tocsr")  # some sparse matrices are dictionaries
-    return sparse or not (isinstance(X, pa.Table | dict) or hasattr(X, "columns"))
+    columns = isinstance(X, pa.Table | dict) or hasattr(X, "columns") or is_rows(X)
+    return sparse or not columns
 
 
 def _outcomes(y: Any, n: int) -> Floats:

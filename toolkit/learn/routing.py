@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from toolkit.errors import DataError, PolicyError, Problem, did_you_mean
 from toolkit.learn import choose
 from toolkit.learn.forecasts import forecast
+from toolkit.learn.tables import Gaps, Kinds, as_words, gaps
 from toolkit.policy.model import Policy
 from toolkit.policy.orders import has_router, orders_of
 from toolkit.policy.router_rule import RouterRule
@@ -47,6 +48,8 @@ class Chosen:
     """(n, k)"""
     chain: NDArray[np.int16]
     """(n,) index into the chains of ``with_orders(policy)``"""
+    gaps: Gaps
+    """by column, what requests lack of what the router reads, and (n,) which requests"""
 
     @property
     def abstains(self) -> NDArray[np.bool_]:
@@ -54,7 +57,14 @@ class Chosen:
         return np.asarray(self.novelty > self.rule.abstain_above)
 
     def words(self, row: int = 0) -> str:
-        """Why a request went where it went: ``small first: P = 0.93, needs 0.85``."""
+        """Why a request went where it went: ``small first: P = 0.93, needs 0.85``.
+
+        What the request lacked of what the router reads stands at the end.
+        """
+        lacking = as_words(self.gaps, row)
+        return f"{self._reason(row)}; {lacking}" if lacking else self._reason(row)
+
+    def _reason(self, row: int) -> str:
         if self.abstains[row]:
             return _unlike(float(self.novelty[row]), self.rule)
         first = int(self.order[row, 0])
@@ -83,10 +93,20 @@ def load_routers(policy: Policy) -> Routers:
         try:
             found[route.router.name] = registry.load_router(route.router.name)
         except DataError as error:
-            problems.append(Problem(str(error), f"routes.{i}.router.name"))
+            problems.append(problem(error, f"routes.{i}.router.name", route.router.name))
     if problems:
         raise PolicyError(problems, policy.policy)
     return found
+
+
+def problem(error: DataError, where: str, name: str = "") -> Problem:
+    """The problem that an error tells of; ``name`` is what was asked for, should it not say."""
+    what, _, allowed = str(error).partition("; allowed: ")
+    what, _, got = what.partition("; got ")
+    if name and not got:
+        # What stands beside as what was found need not be said twice.
+        what, got = what.replace(f" {name!r}", "", 1), repr(name)
+    return Problem(what, where, got, allowed)
 
 
 def versions(policy: Policy) -> dict[str, str]:
@@ -119,6 +139,12 @@ def columns_read(router: QualityRouter) -> tuple[str, ...]:
     return (PROMPT, *(str(column["name"]) for column in router.columns_))
 
 
+def kinds_read(router: QualityRouter) -> Kinds:
+    """The request columns that a router reads, and of what kind each was in training."""
+    kinds = {str(column["name"]): str(column["kind"]) for column in router.columns_}
+    return {PROMPT: "category", **kinds} if router.features_.get("text") else kinds
+
+
 def chosen(
     policy: Policy,
     requests: pa.Table,
@@ -130,7 +156,6 @@ def chosen(
 
     Raises:
         PolicyError: The router cannot be loaded.
-        DataError: A column is of another kind than the router was trained on.
     """
     rule, orders = policy.routes[i].router, orders_of(policy)[i]
     assert rule is not None
@@ -141,7 +166,10 @@ def chosen(
     chain = orders.chains(order)
     default = list(policy.chains).index(policy.default)
     chain[novelty > rule.abstain_above] = default
-    return Chosen(rule, orders.models, orders.tried, quality, cost, novelty, order, chain)
+    lacks = gaps(kinds_read(router), requests)
+    if rows is not None:
+        lacks = {name: (how, where[rows]) for name, (how, where) in lacks.items()}
+    return Chosen(rule, orders.models, orders.tried, quality, cost, novelty, order, chain, lacks)
 
 
 def explain_choice(policy: Policy, route: str, requests: pa.Table, row: int = 0) -> Chosen:
