@@ -164,7 +164,7 @@ def test_settings_of_a_link_that_cannot_be_are_told(place, text):
     """The usual ones hold, and the page says that the link asked in vain."""
     app = opened(PAGE, dataset="town", train=text)
     assert app.session_state[TRAIN].choice.models == ("large", "small")
-    assert app.session_state[TRAIN].choice.head == "logistic"
+    assert app.session_state[TRAIN].choice.head == "auto"
     assert "The link asks for the settings of the training" in said(app)
 
 

@@ -254,7 +254,7 @@ def test_the_card_as_json_is_complete(saved):
     assert (found["name"], found["version"]) == ("easy", 2)
     assert found["not_for"]
     assert found["holds"]
-    assert found["router"]["head"] == "logistic"
+    assert found["router"]["head"] == "stack"
     assert found["library_versions"]["skops"]
     assert found["version_warnings"] == []
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from toolkit.policy.model import Policy
 
 HEADS = (
-    "logistic, boosting, neighbours, stack (two, blended) or auto: stack of fewer than 5,000 requests, "
-    "else logistic."
+    "logistic, boosting, neighbours, stack (two, blended) or auto: stack of fewer than 5,000 "
+    "requests, else logistic."
 )
 TEXTS = "How prompts are read: auto, embedding, tfidf, both or none."
 COLUMNS = "Names of request columns to read, with commas; none for none. Without it, all that fit."

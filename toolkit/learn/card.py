@@ -146,10 +146,11 @@ def limits_of(card: Mapping[str, Any]) -> list[str]:
 
 
 def settings_of(router: QualityRouter) -> dict[str, Any]:
-    """What it was told to do, and what it reads."""
+    """What it was told to do, or what "auto" became, and what it reads."""
     told = {key: value for key, value in router.get_params().items() if key != "models"}
     read = [str(column["name"]) for column in router.columns_]
-    return {**told, "text": router.features_["text"], "columns": read}
+    head = router.head_.get("kind", router.head)
+    return {**told, "head": head, "text": router.features_["text"], "columns": read}
 
 
 def held_in(router: QualityRouter) -> list[str]:

@@ -29,7 +29,7 @@ class Choice:
     text: str | None
     columns: tuple[str, ...] | None
     """None: all that are known before an answer is"""
-    head: str = "logistic"
+    head: str = "auto"
     calibration: str | None = "isotonic"
     split: str = "auto"
     folds: int = 5
@@ -56,10 +56,15 @@ TEXTS: dict[str | None, Option] = {
     None: Option("Nothing", "the columns alone."),
 }
 HEADS: dict[str, Option] = {
-    "logistic": Option("Linear", "logistic regression, quick and hard to beat on few requests."),
+    "auto": Option("What suits", "the blend of fewer than 5,000 requests, linear of more."),
+    "logistic": Option("Linear", "logistic regression, hard to beat on many requests."),
     "boosting": Option("Trees", "gradient boosting, for columns that act together."),
     "neighbours": Option("Nearest", "the answers to the most similar requests, k-NN."),
-    "stack": Option("All three", "a weighted blend of them, slowest."),
+    "stack": Option(
+        "A blend",
+        "of few requests a random forest with what the categories tell; of many "
+        "linear with trees, slowest.",
+    ),
 }
 CALIBRATIONS: dict[str | None, Option] = {
     "isotonic": Option("Steps", "isotonic regression."),
@@ -137,7 +142,7 @@ def _values(digest: str, column: str, _data: Dataset) -> list[str]:  # noqa: ARG
 
 SECONDS_PER_CELL = 1.2e-3
 """Of a training by requests × models, with all that is told of it; measured on two cores."""
-SLOWER = {"logistic": 1.0, "boosting": 4.0, "neighbours": 0.7, "stack": 6.0}
+SLOWER = {"auto": 1.5, "logistic": 1.0, "boosting": 4.0, "neighbours": 0.7, "stack": 6.0}
 
 
 def duration(data: Dataset, choice: Choice) -> str:

@@ -27,7 +27,8 @@ _HEADS = {
     "logistic": "a logistic regression",
     "boosting": "boosted trees",
     "neighbours": "the nearest known requests",
-    "stack": "a blend of logistic regression, boosted trees and nearest known requests",
+    "stack": "a blend (of few requests a random forest with what the categories tell, of many a"
+    " logistic regression with boosted trees)",
 }
 _TEXTS = {
     "embedding": "what the prompt is about (its embedding)",

@@ -48,7 +48,7 @@ def train(
     models: Sequence[str] | None = None,
     text: str | None = "auto",
     columns: Sequence[str] | str = "auto",
-    head: str = "logistic",
+    head: str = "auto",
     calibration: str | None = "isotonic",
     split: Splits = "auto",
     folds: int = 5,
@@ -64,7 +64,8 @@ def train(
         models: names in the log; all that have grades, if not given (at most 30).
         text: how prompts are read: "auto", "embedding", "tfidf", "both" or None.
         columns: "auto", or names of request columns to read.
-        head: "logistic", "boosting", "neighbours" or "stack".
+        head: "logistic", "boosting", "neighbours", "stack", or "auto": "stack" of fewer than 5,000
+            requests, else "logistic".
         calibration: "isotonic", "sigmoid" or None.
         split: "grouped" (which "auto" means) keeps users, sessions and near-duplicate prompts on
             one side; "time" judges later requests by routers of earlier ones; "random" ignores all
