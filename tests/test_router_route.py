@@ -23,7 +23,7 @@ from toolkit.engine.calls import Reply
 from toolkit.engine.decide import decide
 from toolkit.engine.live import Service
 from toolkit.engine.replay import replay
-from toolkit.errors import DataError, PolicyError
+from toolkit.errors import PolicyError
 from toolkit.evaluate.compare import compare
 from toolkit.evaluate.flows import flows
 from toolkit.evaluate.gate import gate
@@ -41,7 +41,7 @@ from toolkit.evaluate.tradeoffs.frontier import frontier
 from toolkit.learn.checks import check
 from toolkit.learn.registry import load_router, promote_router, save_router
 from toolkit.learn.router import QualityRouter
-from toolkit.learn.routing import explain_choice, mark
+from toolkit.learn.routing import chosen, explain_choice, mark
 from toolkit.logs.collect.answers import Answer
 from toolkit.logs.dataset import Dataset
 from toolkit.logs.datasets import load_dataset
@@ -382,6 +382,8 @@ def test_a_router_that_is_not_there_is_told_with_its_place():
                 use()
         (problem,) = check(policy, dataset.requests).errors
     assert problem.where == "routes.0.router.name"
+    assert problem.what == "there is no router; none is saved yet"
+    assert problem.got == "'easy'"
 
 
 # --- whatever reads policies ------------------------------------------------------------------
@@ -491,14 +493,17 @@ def test_what_a_check_says_of_a_router(shop):
     router = ToldRouter(
         data.models[1:], list(router.row), router.quality[:, 1:], None, np.ones(len(router.row))
     )
-    router.columns_ = [{"name": "n_functions"}]
+    router.columns_ = [{"name": "n_functions", "kind": "number"}]
     router.features_ = {"text": "embedding"}
     policy = by_router(data.models, {"min_quality": 1.0}, use=None)
     with told(easy=router):
         found = check(policy, data.requests.drop_columns(["prompt"]))
     assert not found.errors
     words = "\n".join(map(str, (*found.warnings, *found.risks)))
-    assert f"it does not know '{data.models[0]}': tried only after the others" in words
+    assert "was not trained on this model: tried only after the others" in words
+    strange = next(one for one in found.warnings if "not trained on" in one.what)
+    assert strange.got == repr(data.models[0])
+    assert repr(data.models[1]) in strange.allowed
     assert "reads columns that the requests do not have" in words
     assert "'prompt', 'n_functions'" in words
     assert "takes models whose cost it does not know for the dearest" not in words
@@ -514,6 +519,21 @@ def test_what_a_check_says_of_a_router(shop):
             words = "\n".join(map(str, check(low, data.requests).risks))
     assert "no model of router 'easy' ever reaches it" in words
     assert "0.4 or less" in words
+
+
+def test_a_router_that_knows_none_of_its_models_is_an_error():
+    """It would decide nothing, so the policy does not do what it says."""
+    dataset, router = two()
+    none = ToldRouter(["other"], ["a", "b", "c", "d"], router.quality[:, 1:])
+    policy = by_router(dataset.models, {"min_quality": 0.9})
+    with told(easy=none):
+        (problem,) = check(policy, dataset.requests).errors
+    assert "knows none of these models" in problem.what
+    assert (problem.where, problem.got, problem.allowed) == (
+        "routes.0.router",
+        "'large', 'small'",
+        "'other'",
+    )
 
 
 def test_an_estimate_knows_where_a_router_sends_requests(shop):
@@ -565,15 +585,6 @@ def test_a_search_turns_the_routers_knob(shop):
             assert knob.low <= now <= knob.high
 
 
-def test_a_column_of_another_kind_is_a_mistake_in_words(local, trained):
-    """What the router read as text and is now numbers is refused, not guessed at."""
-    policy = by_router(local.models, {"min_quality": 0.5})
-    column = local.requests.column_names.index("category")
-    wrong = local.requests.set_column(column, "category", pa.array(range(local.n_requests)))
-    with pytest.raises(DataError, match="column 'category': of another kind than in training"):
-        decide(policy, wrong, 0, {"easy": trained})
-
-
 def test_results_name_the_router_and_what_it_has_seen(local, trained, registry):
     """A replay on the requests that a router learned from says that it flatters the router."""
     policy = by_router(local.models, {"min_quality": 0.6})
@@ -598,3 +609,46 @@ def test_a_policy_with_a_router_reads_and_writes_as_any_other():
     assert set(json_schema()["$defs"]["RouterRule"]["properties"]) == set(RouterRule.model_fields)
     assert "in the order of router easy: first the cheapest" in route_in_words(policy.routes[0])
     assert "in the order of router easy" in policy._repr_html_()
+
+
+def test_a_value_of_another_kind_counts_as_missing(local, trained):
+    """In a batch what was text and is now numbers changes as much as a column that is gone."""
+    policy = by_router(local.models, {"min_quality": 0.5})
+    column = local.requests.column_names.index("category")
+    wrong = local.requests.set_column(column, "category", pa.array(range(local.n_requests)))
+    gone = local.requests.drop_columns(["category"])
+    known = {"easy": trained}
+    odd, none = decide(policy, wrong, 0, known), decide(policy, gone, 0, known)
+    assert (odd.chain == none.chain).all()
+    told = chosen(policy, wrong, 0, np.array([3]), known).words()
+    assert told.endswith("; 'category' is a number, not text")
+    assert chosen(policy, gone, 0, None, known).words(5).endswith("; 'category' is missing")
+    assert "category" not in chosen(policy, local.requests, 0, None, known).words()
+
+
+def test_no_odd_value_loses_a_live_request(local, registry):
+    """It is answered whatever its attributes hold, and its trace says what could not be read."""
+    service = Service(by_router(local.models, {"min_quality": 0.5}))
+    request = {name: local.requests[name][0].as_py() for name in local.requests.column_names}
+    assert " is " not in service.serve(request, answer).trace.why
+    read = {"prompt", *(column["name"] for column in load_router("easy").columns_)}
+    assert read >= {"category", "input_tokens"}
+    odd = (True, ["math"], {"a": 1}, object(), b"\xff", float("nan"), None)
+    for name in sorted(read):
+        text = name in ("prompt", "category")
+        for wrong in (*odd, *((5, 2**70) if text else ("many", "\ud800"))):
+            told = service.serve({**request, name: wrong}, answer)
+            assert told.text == "yes"
+            assert f"'{name}' is " in told.trace.why, wrong
+        for unusual in ("\ud800", "") if text else (2**60 + 1, 2**70, -1.5):
+            assert service.serve({**request, name: unusual}, answer).text == "yes"
+
+
+def test_a_live_request_without_anything_goes_to_the_default_chain(local, registry):
+    """It is like nothing known, so the router abstains, and says what was missing."""
+    service = Service(by_router(local.models, {"min_quality": 0.5}))
+    trace = service.serve({"request_id": "bare"}, answer).trace
+    assert trace.chain == "usual"
+    assert "it abstains" in trace.why
+    assert "'prompt' is missing; " in trace.why
+    assert "'category' is missing" in trace.why
