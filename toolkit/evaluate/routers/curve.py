@@ -21,7 +21,12 @@ PER_DECADE = 8
 """Settings of the trade-off in a factor of ten."""
 DECADES = (-5, 1)
 """Of what separates the cheapest from the dearest model."""
-THRESHOLDS = (*(round(0.5 + i / 100, 2) for i in range(50)), 0.995, 1.0)
+THRESHOLDS = (
+    *(round(i / 50, 2) for i in range(25)),
+    *(round(0.5 + i / 100, 2) for i in range(50)),
+    0.995,
+    1.0,
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class CurvePoint:
     shares: tuple[float, ...]
     """(m,) of the requests that each model gets"""
     zero_router: float
-    """quality of the single models mixed at random at the same cost (the cheapest,
-    where that costs more)"""
+    """quality of the best mix of single models at the same cost; NaN where even the cheapest of
+    them costs more, as no mix is there then"""
     gain: Estimate
     """quality above it, paired"""
 
@@ -99,7 +104,7 @@ class AiqScores:
     """of the best single model: the budgets of ``gain_to_best`` end there"""
     value: Estimate
     zero_router: Estimate
-    """of the single models, mixed at random"""
+    """of the best mix of the single models"""
     oracle: Estimate
     """undefined for a log with one outcome per request"""
     gain: Estimate
@@ -161,15 +166,23 @@ def curve_of(
     m, k = len(models), len(measured)
     zero, gain = np.full(k, np.nan), [UNDEFINED] * k
     if budgets is not None and k:
-        # What costs less than any model alone is held against the cheapest of them.
+        # In a resample what costs less than any model alone is held against the cheapest of them.
         least = budgets.singles.drawn_cost[:, :1]
         at, drawn_at = (
             np.maximum(measured.costs, budgets.low),
             np.maximum(measured.drawn_cost, least),
         )
         mixed = budgets.height(budgets.singles, at, drawn_at)
-        zero = mixed.value
-        gain = Drawn(measured.qualities, measured.drawn_quality, budgets.n).minus(mixed)
+        there = measured.costs >= budgets.low * (1 - 1e-9)
+        zero = np.where(there, mixed.value, np.nan)
+        gain = [
+            one if has else UNDEFINED
+            for one, has in zip(
+                Drawn(measured.qualities, measured.drawn_quality, budgets.n).minus(mixed),
+                there,
+                strict=True,
+            )
+        ]
     return RouterCurve(
         knob,
         models,

@@ -63,8 +63,11 @@ def warnings(training: Training) -> tuple[str, ...]:
 
 
 def _unpriced(training: Training) -> list[float]:
-    """(m,) share of each model's judged answers that have no cost."""
-    return [float(s) for s in np.isnan(training.cost_usd[training.judged]).mean(axis=0)]
+    """(m,) share of each model's judged answers that have no cost; what was not asked is none."""
+    at = training.judged
+    there = ~np.isnan(training.quality[at])
+    bare = there & np.isnan(training.cost_usd[at])
+    return [float(s) for s in bare.sum(axis=0) / np.maximum(there.sum(axis=0), 1)]
 
 
 def assumptions(training: Training) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from toolkit.evaluate.curves.aiq import aiq, aiq_of_draws
 from toolkit.evaluate.curves.hull import hull_value
 from toolkit.evaluate.intervals import Estimate, Floats
-from toolkit.evaluate.routers.measured import Measured
+from toolkit.evaluate.routers.measured import Measured, clipped
 from toolkit.evaluate.tradeoffs.area import estimate_of_draws
 
 
@@ -31,10 +31,11 @@ class Drawn:
         """The paired differences."""
         return Drawn(self.value - other.value, self.draws - other.draws, self.n).estimates()
 
-    def estimates(self) -> list[Estimate]:
-        """Each with its interval."""
+    def estimates(self, *, share: bool = False) -> list[Estimate]:
+        """Each with its interval; of a ``share`` it ends at 0 and 1."""
         pairs = zip(self.value.tolist(), self.draws.T, strict=True)
-        return [estimate_of_draws(value, draws, self.n) for value, draws in pairs]
+        found = [estimate_of_draws(value, draws, self.n) for value, draws in pairs]
+        return [clipped(one, 0.0, 1.0) for one in found] if share else found
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ the same draws, so that any two of them can be compared as pairs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,12 @@ from toolkit.evaluate.intervals import Bootstrap, Estimate, Floats, Metric, Rows
 from toolkit.evaluate.tradeoffs.sweep import drawn_means
 
 Chosen = NDArray[np.intp]
+
+
+def clipped(e: Estimate, least: float, most: float) -> Estimate:
+    """The nearest that is possible, where estimates from a log go beyond; NaN stays NaN."""
+    value, low, high = np.clip([e.value, e.low, e.high], least, most).tolist()
+    return replace(e, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,5 +107,8 @@ class Sample:
             for side in (quality, cost_usd)
         )
         return Measured(
-            [mean.scaled(1000) for mean in means[p:]], means[:p], 1000 * drawn_cost, drawn_quality
+            [clipped(mean.scaled(1000), 0.0, np.inf) for mean in means[p:]],
+            [clipped(mean, 0.0, 1.0) for mean in means[:p]],
+            1000 * drawn_cost,
+            drawn_quality,
         )

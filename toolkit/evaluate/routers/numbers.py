@@ -137,13 +137,13 @@ def _areas(budgets: Budgets, router: Measured, best: Measured | None) -> AiqScor
     to_best = [budgets.area(points, budgets.best) for points in (router, budgets.singles)]
     ideal = UNDEFINED
     if best is not None:
-        (ideal,) = budgets.area(best + budgets.singles).estimates()
+        (ideal,) = budgets.area(best + budgets.singles).estimates(share=True)
     return AiqScores(
         low_cost=budgets.low,
         high_cost=budgets.high,
         enough_cost=budgets.enough,
-        value=area.estimates()[0],
-        zero_router=zero.estimates()[0],
+        value=area.estimates(share=True)[0],
+        zero_router=zero.estimates(share=True)[0],
         oracle=ideal,
         gain=area.minus(zero)[0],
         gain_to_best=to_best[0].minus(to_best[1])[0],

@@ -22,7 +22,7 @@ from toolkit.evaluate.routers.measured import Measured, Sample
 from toolkit.evaluate.routers.pairs import Pair
 
 Kind: TypeAlias = Literal["single", "random", "zero", "neighbours", "lookup", "oracle"]
-ZERO, NEIGHBOURS = "zero router", "nearest neighbours"
+ZERO, NEIGHBOURS = "best mix (zero router)", "nearest neighbours"
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Rival:
     """the same over the budgets up to that of the best single model: who routes need not spend
     more, so this is what a verdict is about"""
     at_usd_per_1k: float
-    """the cost at which ``difference`` is told: that of the rival, if it has but one, else halfway
-    between the cheapest and the best single model, by ratio; NaN without costs, where both go for
-    the highest quality"""
+    """the cost at which ``difference`` is told: that of the rival, if it has but one (that of the
+    cheapest model, where it costs less), else halfway between the cheapest and the best single
+    model, by ratio; NaN without costs, where both go for the highest quality"""
     difference: Estimate
     """quality of the router minus that of the rival at that cost, paired"""
     apgr: Estimate
@@ -61,6 +61,10 @@ class Rival:
     """the router's minus its, paired"""
     column: str | None = None
     """that a lookup table is by"""
+    quality_at: Estimate = UNDEFINED
+    """its quality at that cost"""
+    router_at: Estimate = UNDEFINED
+    """the router's quality at that cost"""
 
     @property
     def point(self) -> RivalPoint:
@@ -79,6 +83,8 @@ class Rival:
                     "aiq_gain": self.aiq_gain,
                     "gain": self.gain,
                     "difference": self.difference,
+                    "quality_at": self.quality_at,
+                    "router_quality_at": self.router_at,
                     "apgr": self.apgr,
                     "apgr_gain": self.apgr_gain,
                 }
@@ -119,39 +125,63 @@ class Contest:
         aiq = aiq_gain = gain = UNDEFINED
         at = np.nan
         if self.budgets is None:
-            difference = self._best_settings(measured)
+            theirs, mine = self._best_settings(measured)
         else:
             budgets = self.budgets
             if len(measured) > 1:
                 at = float(budgets.middle.value[0])
                 area = budgets.area(measured)
-                aiq, aiq_gain = area.estimates()[0], budgets.area(self.router).minus(area)[0]
+                aiq, aiq_gain = (
+                    area.estimates(share=True)[0],
+                    budgets.area(self.router).minus(area)[0],
+                )
                 short = budgets.area(measured, budgets.best)
                 gain = budgets.area(self.router, budgets.best).minus(short)[0]
             else:
-                at = float(measured.costs[0])
-            difference = UNDEFINED if np.isnan(at) else _difference(budgets, self.router, measured)
+                at = max(float(measured.costs[0]), budgets.low)  # NaN stays NaN
+            theirs, mine = (
+                (None, None) if np.isnan(at) else _at_equal_cost(budgets, self.router, measured)
+            )
+        difference = quality_at = router_at = UNDEFINED
+        if theirs is not None and mine is not None:
+            difference = mine.minus(theirs)[0]
+            router_at = mine.estimates(share=True)[0]
+            # Of one point no best was taken, so that nothing flatters.
+            alone = len(measured) == 1
+            quality_at = measured.quality[0] if alone else theirs.estimates(share=True)[0]
         apgr, apgr_gain = self.pair.against(score) if self.pair else (UNDEFINED, UNDEFINED)
         points = [
             RivalPoint(labels[i], measured.cost[i], measured.quality[i]) for i in _by_cost(measured)
         ]
         return Rival(
-            name, kind, tuple(points), aiq, aiq_gain, gain, at, difference, apgr, apgr_gain, column
+            name,
+            kind,
+            tuple(points),
+            aiq,
+            aiq_gain,
+            gain,
+            at,
+            difference,
+            apgr,
+            apgr_gain,
+            column,
+            quality_at,
+            router_at,
         )
 
-    def _best_settings(self, measured: Measured) -> Estimate:
-        """Without costs: the difference of the only settings."""
+    def _best_settings(self, measured: Measured) -> tuple[Drawn | None, Drawn | None]:
+        """Without costs: quality of the rival and of the router at their only settings."""
         if len(measured) != 1:
-            return UNDEFINED
+            return None, None
         n = len(self.sample.request)
-        mine, theirs = (
-            Drawn(one.qualities, one.drawn_quality, n) for one in (self.router, measured)
+        return (
+            Drawn(measured.qualities, measured.drawn_quality, n),
+            Drawn(self.router.qualities, self.router.drawn_quality, n),
         )
-        return mine.minus(theirs)[0]
 
 
-def _difference(budgets: Budgets, router: Measured, measured: Measured) -> Estimate:
-    """In quality at one cost: of one point at its own, of a curve at the middle; in every draw."""
+def _at_equal_cost(budgets: Budgets, router: Measured, measured: Measured) -> tuple[Drawn, Drawn]:
+    """Quality of a rival and of the router: of one point at its cost, of a curve at the middle."""
     if len(measured) == 1:
         at, drawn_at = measured.costs, measured.drawn_cost
         theirs = Drawn(measured.qualities, measured.drawn_quality, budgets.n)
@@ -161,7 +191,7 @@ def _difference(budgets: Budgets, router: Measured, measured: Measured) -> Estim
     # Whoever spends less than the cheapest model is held against that.
     least = budgets.singles.drawn_cost[:, [0]]
     mine = budgets.height(router, np.maximum(at, budgets.low), np.maximum(drawn_at, least))
-    return mine.minus(theirs)[0]
+    return theirs, mine
 
 
 def _by_cost(measured: Measured) -> list[int]:
