@@ -41,7 +41,7 @@ def assumptions(replay: Replay, resamples: int) -> tuple[str, ...]:
     n_seen = int(seen.sum())
     lines = [SIMULATED] if replay.dataset.simulated else []
     lines.append(LOGS[replay.dataset.kind])
-    lines += routed([replay.policy], replay.dataset)
+    lines += routed([replay.policy], replay.dataset, [replay.routers])
     lines += circumstances(replay)
     if share := replay.dataset.estimated_share:
         lines.append(f"The cost of {percent(share)} of the outcomes is estimated from list prices.")
@@ -106,7 +106,7 @@ def of_a_comparison(a: Replay, b: Replay, pairs: Paired) -> tuple[str, ...]:
     if not k:
         return ("No request was observed under both.",)
     lines = [SIMULATED] if a.dataset.simulated else []
-    lines += routed([a.policy, b.policy], a.dataset)
+    lines += routed([a.policy, b.policy], a.dataset, [a.routers, b.routers])
     if a.scenario is not None:
         lines.append(f"Both met the scenario {a.scenario.scenario}: its faults are injected.")
     if k < n:

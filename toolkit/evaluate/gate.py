@@ -6,6 +6,9 @@ make it harder, never easier, to pass by chance. It fails as soon as one is miss
 
 Nobody knows how unobserved requests would have ended, however narrow the intervals of the others:
 with more than a small share of them the gate is undecided, whatever the goals say.
+
+A trained router knows how the requests that it learned from ended, and does better on them than it
+will: goals that are met there are no pass, while those that it misses even there are a fail.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.given import refuse_no_share, refuse_others
 from toolkit.evaluate.goals import GoalResult, Kind, judge_all, limited, listed
 from toolkit.evaluate.relative import of_comparison
+from toolkit.evaluate.routed import SEEN, seen
 from toolkit.evaluate.summary import ESTIMATES
 from toolkit.evaluate.verdict import about
 
@@ -70,6 +74,8 @@ class Gate:
     """of the observed requests, those that rest on at least one imputed attempt"""
     results: tuple[GoalResult, ...]
     assumptions: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+    """the policy's routers, as ``name@version``, that learned from these requests"""
 
     @property
     def status(self) -> Status:
@@ -78,6 +84,8 @@ class Gate:
             return "undecided"
         if any(goal.answer == "no" for goal in self.results):
             return "fail"
+        if self.seen:
+            return "undecided"
         return "pass" if all(goal.answer == "yes" for goal in self.results) else "undecided"
 
     @property
@@ -99,6 +107,11 @@ class Gate:
     def verdict(self) -> str:
         """The answer and its reason in words."""
         return gate_words.verdict(self)
+
+    def reason(self, goal: GoalResult) -> str:
+        """Why a goal is not decided as it seems; empty where it is."""
+        doubtful = self.seen and goal.answer == "yes" and not goal.reason
+        return SEEN if doubtful else goal.reason
 
     def needed(self, goal: GoalResult) -> float:
         """How many requests of the log would decide a goal, if its true value is as it seems.
@@ -123,13 +136,14 @@ class Gate:
             "unobserved": self.unobserved,
             "unobserved_share": as_json.plain(self.unobserved_share),
             "imputed_share": as_json.plain(self.imputed_share),
+            "seen_by_routers": list(self.seen),
             "status": self.status,
             "exit_code": self.exit_code,
             "goals": [
                 {
                     **goal.to_dict(),
                     "answer": goal.answer,
-                    "reason": goal.reason,
+                    "reason": self.reason(goal),
                     "needed": as_json.plain(self.needed(goal)),
                 }
                 for goal in self.results
@@ -147,7 +161,7 @@ class Gate:
                 goal.wanted,
                 goal.measured,
                 count(goal.n),
-                goal.told,
+                f"{goal.told} ({SEEN})" if self.reason(goal) != goal.reason else goal.told,
                 about(found) if math.isfinite(found := self.needed(goal)) else "–",
             )
             for goal in self.results
@@ -243,6 +257,7 @@ def gate(
             held.ratios if held else None,
         ),
         assumptions=gate_words.assumptions(summary, compared),
+        seen=seen([written], done.dataset),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.evaluate.format import counted, percent
 from toolkit.evaluate.goals import GoalResult, listed
+from toolkit.evaluate.routed import SEEN, routed
 from toolkit.evaluate.verdict import about
 
 if TYPE_CHECKING:
@@ -33,12 +34,21 @@ def verdict(g: Gate) -> str:
     if missed:
         text = f"{g.policy} misses {_goals(len(missed), len(g.results))}: {'; '.join(missed)}."
         names = listed([goal.label for goal in open_ones])
-        return text + (f" The data cannot tell on {names}." if open_ones else "")
+        text += f" The data cannot tell on {names}." if open_ones else ""
+        return text + (f" And {SEEN} ({', '.join(g.seen)})." if g.seen else "")
+    doubt = ""
+    if g.seen:
+        cards = listed([f"router-card {name}" for name in g.seen])
+        doubt = (
+            f"The data cannot tell: {SEEN} ({', '.join(g.seen)}), so it does better on them than"
+            f" it will on others. Gate it on requests that it has not seen; {cards} has what it"
+            " reached on such. "
+        )
     if not open_ones:
         what = "its goal" if len(g.results) == 1 else f"all of its {len(g.results)} goals"
-        return f"{g.policy} meets {what} on {n}, each with its whole interval."
+        return f"{doubt}{g.policy} meets {what} on {n}, each with its whole interval."
     told = [_open(g, goal) for goal in open_ones]
-    return f"The data cannot tell whether {g.policy} meets {listed(told)}."
+    return f"{doubt}The data cannot tell whether {g.policy} meets {listed(told)}."
 
 
 def _open(g: Gate, goal: GoalResult) -> str:
@@ -59,6 +69,8 @@ def assumptions(summary: Summary, compared: Comparison | None) -> tuple[str, ...
     lines = list(summary.assumptions)
     if compared is not None:
         base = compared.replays[0]
+        told = routed([base.policy], base.dataset, [base.routers])
+        lines += [f"The baseline: {line}" for line in told if line not in lines]
         imputed = float(base.imputed[compared.pairs.request].mean()) if compared.paired else 0.0
         if imputed:
             lines.append(

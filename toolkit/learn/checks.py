@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from toolkit.errors import DataError, PolicyError, Problem
-from toolkit.learn.routing import Chosen, Routers, chosen, columns_read, load_routers
+from toolkit.learn.routing import (
+    Chosen,
+    Routers,
+    chosen,
+    columns_read,
+    load_routers,
+    problem,
+    versions,
+)
 from toolkit.policy.check import Check
 from toolkit.policy.check import check as check_policy
 from toolkit.policy.conditions import route_masks
 from toolkit.policy.model import Policy
 from toolkit.policy.orders import has_router, orders_of
 from toolkit.schema import PROMPT
+
+if TYPE_CHECKING:
+    from toolkit.learn.router import QualityRouter
 
 MANY = 0.05
 """A larger share of requests on which a router abstains is worth a word."""
@@ -40,8 +52,8 @@ def check(
         routers = load_routers(policy)
     except PolicyError as error:
         return replace(found, errors=(*found.errors, *error.problems))
-    warnings = [*found.warnings, *_unknown(policy, routers)]
-    errors, risks = list(found.errors), list(found.risks)
+    none, some = _unknown(policy, routers)
+    errors, warnings, risks = [*found.errors, *none], [*found.warnings, *some], [*found.risks]
     if requests is not None and requests.num_rows:
         warnings += _not_there(policy, requests, routers)
         try:
@@ -52,31 +64,100 @@ def check(
         except PolicyError:
             pass  # a rule that does not fit the requests: among the errors already
         except DataError as error:
-            errors.append(Problem(str(error), "routes"))
+            errors.append(problem(error, "routes"))
     return replace(found, errors=tuple(errors), warnings=tuple(warnings), risks=tuple(risks))
 
 
-def _unknown(policy: Policy, routers: Routers) -> Iterator[Problem]:
+@dataclass(frozen=True)
+class Asked:
+    """What the router of one rule has to do with some requests."""
+
+    name: str
+    """as the policy writes it"""
+    version: str
+    """``name@version`` that this is now; empty where it is not in the registry"""
+    route: str
+    models: int
+    """that it may choose from"""
+    strange: tuple[str, ...]
+    """of them, those that it does not know, by their names in the log"""
+    missing: tuple[str, ...]
+    """columns that it reads and the requests lack"""
+    requests: int
+    """that came to it"""
+    abstained: int
+    """of them, those that it sent to the default chain"""
+
+    @property
+    def knows_none(self) -> bool:
+        """It knows none of the models, so that nothing is put in another order."""
+        return len(self.strange) == self.models
+
+    @property
+    def idle(self) -> bool:
+        """It decides nothing."""
+        return self.knows_none or self.abstained == self.requests
+
+
+def asked(policy: Policy, requests: pa.Table, routers: Routers) -> list[Asked]:
+    """What each rule's router has to do with these requests.
+
+    Raises:
+        PolicyError: A rule does not fit the requests.
+        DataError: A column is of another kind than the router was trained on.
+    """
+    rows, now = _routed(policy, requests), versions(policy)
+    found = []
+    for i, name, names, strange in _models(policy, routers):
+        abstained = 0
+        if i in rows:
+            abstained = int(chosen(policy, requests, i, rows[i], routers).abstains.sum())
+        found.append(
+            Asked(
+                name=name,
+                version=now[name],
+                route=policy.routes[i].name,
+                models=len(names),
+                strange=strange,
+                missing=_lacking(routers[name], requests),
+                requests=len(rows.get(i, ())),
+                abstained=abstained,
+            )
+        )
+    return found
+
+
+def _models(
+    policy: Policy, routers: Routers
+) -> Iterator[tuple[int, str, tuple[str, ...], tuple[str, ...]]]:
+    """Each router's route, its name, its models and those that it does not know, as logged."""
     for i, orders in orders_of(policy).items():
         rule = policy.routes[i].router
         assert rule is not None
-        learned = tuple(routers[rule.name].models_)
-        names = {name: policy.log_name(name) for name in dict.fromkeys(orders.models)}
-        strange = [name for name, log in names.items() if log not in learned]
+        names = tuple(policy.log_name(name) for name in dict.fromkeys(orders.models))
+        learned = routers[rule.name].models_
+        yield i, rule.name, names, tuple(name for name in names if name not in learned)
+
+
+def _unknown(policy: Policy, routers: Routers) -> tuple[list[Problem], list[Problem]]:
+    """Errors where a router knows none of its models, warnings where it does not know some."""
+    none, some = [], []
+    for i, name, names, strange in _models(policy, routers):
+        where, learned = f"routes.{i}.router", _some(routers[name].models_)
         if len(strange) == len(names):
-            yield Problem(
-                f"router {rule.name!r} knows none of these models, so it decides nothing",
-                f"routes.{i}.router",
-                ", ".join(map(repr, names.values())),
-                _some(learned),
-            )
-            continue
-        for name in strange:
-            yield Problem(
-                f"router {rule.name!r} was trained on {_some(learned)}; it does not know"
-                f" {names[name]!r}: tried only after the others",
-                f"routes.{i}.router",
-            )
+            what = f"router {name!r} knows none of these models, so it decides nothing"
+            none.append(Problem(what, where, _some(names), learned))
+        else:
+            some += [
+                Problem(
+                    f"router {name!r} was not trained on this model: tried only after the others",
+                    where,
+                    repr(one),
+                    learned,
+                )
+                for one in strange
+            ]
+    return none, some
 
 
 def _not_there(policy: Policy, requests: pa.Table, routers: Routers) -> Iterator[Problem]:
@@ -88,16 +169,20 @@ def _not_there(policy: Policy, requests: pa.Table, routers: Routers) -> Iterator
         if rule.name in told:
             continue
         told.add(rule.name)
-        router = routers[rule.name]
-        unread = () if router.features_.get("text") else (PROMPT,)
-        gone = [c for c in columns_read(router) if c not in (*requests.column_names, *unread)]
-        if gone:
+        if gone := _lacking(routers[rule.name], requests):
             yield Problem(
                 f"router {rule.name!r} reads columns that the requests do not have; it takes them"
                 " for missing values",
                 f"routes.{i}.router.name",
                 _some(gone),
+                _some(requests.column_names),
             )
+
+
+def _lacking(router: QualityRouter, requests: pa.Table) -> tuple[str, ...]:
+    """The columns that a router reads and the requests do not have."""
+    unread = () if router.features_.get("text") else (PROMPT,)
+    return tuple(c for c in columns_read(router) if c not in (*requests.column_names, *unread))
 
 
 def _routed(policy: Policy, requests: pa.Table) -> dict[int, NDArray[np.intp]]:
@@ -151,6 +236,6 @@ def _decisions(told: Chosen, where: str) -> Iterator[Problem]:
             )
 
 
-def _some(names: list[str] | tuple[str, ...], most: int = 6) -> str:
+def _some(names: Sequence[str], most: int = 6) -> str:
     shown = ", ".join(map(repr, names[:most]))
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
