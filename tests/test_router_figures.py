@@ -84,7 +84,7 @@ def test_every_setting_stands_where_its_numbers_are(priced):
     assert list(shown.x) == [p.cost_usd_per_1k.value for p in points]
     assert list(shown.y) == [p.quality.value for p in points]
     last = shown.customdata[-1]
-    for word in ("quality", "cost per 1k &#36;", "n = 200 requests", "% to", "over mixed models"):
+    for word in ("quality", "cost per 1k &#36;", "n = 200 requests", "% to", "over the best mix"):
         assert word in last
 
 
@@ -129,7 +129,7 @@ def test_baselines_are_hollow_in_the_colours_of_their_models(priced):
     dashes = {
         shown[name].line.dash
         for name in (
-            "mix of models (zero router)",
+            "best mix (zero router)",
             "nearest neighbours",
             "lookup table by category",
         )

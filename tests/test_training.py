@@ -22,15 +22,17 @@ from toolkit.evaluate.routers.curve import THRESHOLDS
 from toolkit.evaluate.routers.doubly import stand_ins
 from toolkit.evaluate.routers.duplicates import near_duplicates
 from toolkit.evaluate.routers.folds import _balanced, joined, make_folds
+from toolkit.evaluate.routers.min_quality import min_quality_rows
 from toolkit.evaluate.routers.rivals import labels_of
 from toolkit.evaluate.routers.rows import (
+    area_rows,
     calibration_rows,
     curve_rows,
-    findings,
     gain_rows,
     rival_rows,
     share_rows,
 )
+from toolkit.evaluate.routers.sentences import findings
 from toolkit.evaluate.routers.steps import Steps
 from toolkit.evaluate.routers.table_policy import table_point, table_policy
 from toolkit.evaluate.routers.train import train
@@ -496,7 +498,8 @@ def test_what_a_router_would_miss_is_told_of_one_that_pays(detailed):
 
 def test_tables_for_people_say_money_in_one_unit(training):
     """Cheap ones per million requests, with the unit in the head; each row has every column."""
-    for rows in (curve_rows, share_rows, rival_rows, gain_rows, calibration_rows):
+    tables = (curve_rows, share_rows, rival_rows, gain_rows, area_rows, min_quality_rows)
+    for rows in (*tables, calibration_rows):
         head, lines = rows(training)
         assert lines
         assert {len(line) for line in lines} == {len(head)}

@@ -10,6 +10,7 @@ import typer
 from toolkit.cli.app import DatasetArg, JsonArg, app, show
 from toolkit.cli.progress import progress_bar
 from toolkit.cli.text import WIDTH, blocks, clean, notes, table, title
+from toolkit.errors import DataError
 
 if TYPE_CHECKING:
     from toolkit.evaluate.routers.curve import CurvePoint
@@ -53,10 +54,12 @@ def train_command(
 ) -> None:
     """Train a router on a log, and judge it on requests that it has not seen."""
     from toolkit.evaluate.routers.train import train
-    from toolkit.learn.folder import checked_name
+    from toolkit.learn.folder import checked_place
     from toolkit.logs.datasets import load_dataset
 
-    checked_name(name)
+    # Before the work: what is trained has to be kept somewhere.
+    checked_place(name)
+    _check_words(text, calibration)
     data = load_dataset(dataset)
     with progress_bar("%") as progress:
         found = train(
@@ -76,10 +79,23 @@ def train_command(
     result = {"name": entry.name, "version": entry.version, "current": entry.current}
     _, policy = policy_of(found, entry)
     show(
-        result | found.to_dict() | {"policy": policy.to_yaml()},
+        result | found.to_dict() | {"policy": None if policy is None else policy.to_yaml()},
         training_text(found, entry),
         as_json=as_json,
     )
+
+
+def _check_words(text: str, calibration: str) -> None:
+    """DataError where one is no word of this command, which says ``none`` for Python's None."""
+    from toolkit.learn.features import TEXTS as READ
+
+    for option, got, allowed in (
+        ("--text", text, ("auto", *READ, "none")),
+        ("--calibration", calibration, ("isotonic", "sigmoid", "none")),
+    ):
+        if got not in allowed:
+            words = ", ".join(map(repr, allowed))
+            raise DataError(f"{option}: there is no such way; got {got!r}; allowed: {words}")
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -94,19 +110,21 @@ def _columns(text: str | None) -> list[str] | str:
 
 def training_text(found: Training, entry: RouterEntry) -> str:
     """The answer first, then the curve, the rivals, how far to trust it, and how to use it."""
-    from toolkit.evaluate.format import count
+    from toolkit.evaluate.routers.min_quality import min_quality_rows
     from toolkit.evaluate.routers.rows import (
+        area_rows,
         calibration_rows,
         curve_rows,
-        findings,
         gain_rows,
+        learned_from,
         rival_rows,
-        scores,
         share_rows,
     )
+    from toolkit.evaluate.routers.sentences import findings, scores
 
-    heading = f"{entry.name} on {found.dataset.name}, {count(found.n)} requests, "
+    heading = f"{entry.name} on {found.dataset.name}, {learned_from(found)}, "
     heading += f"{len(found.models)} models"
+    areas, thresholds = area_rows(found), min_quality_rows(found)
     return blocks(
         textwrap.fill(clean(found.verdict), WIDTH),
         title(heading, simulated=found.simulated),
@@ -115,6 +133,8 @@ def training_text(found: Training, entry: RouterEntry) -> str:
         table(*share_rows(found)),
         table(*rival_rows(found)),
         table(*gain_rows(found)),
+        table(*areas) if areas[1] else "",
+        table(*thresholds, words=()) if thresholds[1] else "",
         table(*calibration_rows(found)),
         notes([*scores(found), *findings(found)]),
         notes(found.assumptions),
@@ -123,29 +143,34 @@ def training_text(found: Training, entry: RouterEntry) -> str:
 
 
 def use_text(found: Training, entry: RouterEntry) -> str:
-    """Where it is kept, and how a policy asks it."""
+    """Where it is kept, and the policy to use, if there is one."""
     kept = f"Kept as {entry.reference}"
     kept += "." if entry.current else f"; {entry.name} stands for another: --promote changes that."
     lead, policy = policy_of(found, entry)
-    lines = [clean(line) for line in policy.to_yaml().splitlines()]
-    return "\n".join((clean(kept), textwrap.fill(clean(lead), WIDTH), "", *lines))
+    text = "\n".join((clean(kept), textwrap.fill(clean(lead), WIDTH)))
+    if policy is None:
+        return text
+    return "\n".join((text, "", *map(clean, policy.to_yaml().splitlines())))
 
 
-def policy_of(found: Training, entry: RouterEntry) -> tuple[str, Policy]:
-    """The policy to use, with a word before it: the lookup table's, where that is as good."""
+def policy_of(found: Training, entry: RouterEntry) -> tuple[str, Policy | None]:
+    """The policy to use, with a word before it: the lookup table's, where that is as good.
+
+    None where the verdict speaks against the router and for no table.
+    """
     from toolkit.evaluate.format import number_interval
+    from toolkit.evaluate.routers.min_quality import advised_point
     from toolkit.evaluate.routers.table_policy import table_point
-    from toolkit.evaluate.routers.words import skill, table_instead
+    from toolkit.evaluate.routers.words import advised, table_instead
 
     def reaches(point: CurvePoint | RivalPoint) -> str:
         price = f" at {found.money.each(point.cost_usd_per_1k.value)}" if found.aiq else ""
         return f"{number_interval(point.quality)}{price} out of fold"
 
     name = entry.name if entry.current else entry.reference
-    instead = table_instead(found)
+    instead, point = table_instead(found), advised_point(found)
     if instead is not None:
         policy, table_at = found.lookup_policy(), table_point(found)
-        needs = f"router: {{name: {name}, min_quality: {_setting(found).value:g}}}"
         lead = (
             "A policy with the rules of the lookup table, which needs no router: "
             f"{reaches(table_at)}"
@@ -157,19 +182,18 @@ def policy_of(found: Training, entry: RouterEntry) -> tuple[str, Policy]:
             )
         elif instead.point != table_at:
             lead += f"; at its best {reaches(instead.point)}"
-        return f"{lead}. One that asks the router all the same has {needs}.", policy
-    point = _setting(found)
-    told = reaches(point) if skill(found) else "not advised, as said above"
-    policy = found.policy(name, min_quality=point.value)
-    return f"A policy that asks it: {told}.", policy
-
-
-def _setting(found: Training) -> CurvePoint:
-    """The cheapest threshold that is as good as the best single model; else the best there is."""
-    best = found.rival("single")
-    points = found.thresholds.points
-    wanted = best.point.quality.value if best is not None else 1.0
-    enough = [p for p in points if p.quality.value >= wanted]
-    if enough:
-        return min(enough, key=lambda p: (p.cost_usd_per_1k.value, p.value))
-    return max(points, key=lambda p: p.quality.value)
+        lead += "."
+        if advised(found):
+            lead += (
+                f" One that asks the router all the same has router: {{name: {name}, min_quality: "
+                f"{point.value:g}}}: {reaches(point)}."
+            )
+        return lead, policy
+    if not advised(found):
+        lead = (
+            "No policy is offered, as nothing speaks for asking it. "
+            f"`router-card {name}` shows all that is known of it, `routers delete` takes it away."
+        )
+        return lead, None
+    told = f"A policy that asks it, with min_quality {point.value:g}: {reaches(point)}."
+    return told, found.policy(name, min_quality=point.value)

@@ -69,10 +69,10 @@ def rival_lines(fig: go.Figure, rivals: Sequence[Rival]) -> None:
 
 
 def curve_name(rival: Rival) -> str:
-    """``lookup table by category``, ``mix of models (zero router)``."""
+    """``lookup table by category``, ``best mix (zero router)``."""
     if rival.kind == "lookup" and rival.column is not None:
         return f"lookup table by {theme.cut(rival.column, 24)}"
-    return "mix of models (zero router)" if rival.kind == "zero" else rival.name
+    return rival.name
 
 
 def rival_points(

@@ -69,10 +69,10 @@ def measures(cost: Estimate, quality: Estimate) -> list[str]:
 
 
 def gain(point: CurvePoint) -> list[str]:
-    """What it is above single models mixed at random."""
+    """What it is above the best mix of single models."""
     if math.isnan(point.gain.value):
         return []
-    return [f"{points_interval(point.gain)} over mixed models at this cost"]
+    return [f"{points_interval(point.gain)} over the best mix at this cost"]
 
 
 def shares(point: CurvePoint, models: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from toolkit.evaluate.format import (
     seconds,
 )
 from toolkit.evaluate.intervals import Estimate
-from toolkit.evaluate.routers.card_scores import SCORES, estimate, percent_of, rivals
+from toolkit.evaluate.routers.card_scores import SCORES, estimate, rivals
 from toolkit.evaluate.routers.money import money_of
 from toolkit.learn.card import Card
 
@@ -114,8 +114,10 @@ def _learned(card: Card) -> CardPart:
     if card.simulated:
         lines.append("Its outcomes were made up by a simulation.")
     if type(judged) is int and judged != n:
-        lines.append(f"The figures below are of the {counted(judged, 'request')} that all could be"
-                     " judged on.")  # fmt: skip
+        lines.append(
+            f"The figures below are of {counted(judged, 'request')}: the others could only be "
+            "learned from."
+        )
     lines += _sentences(_within(data, "split").get("note"))
     if isinstance(data.get("seconds"), int | float):
         lines.append(f"Training and judging took {seconds(data['seconds'])}.")
@@ -143,14 +145,33 @@ def _rivals(data: Mapping[str, Any]) -> CardPart:
     rows = [
         (
             rival.name,
-            quality_interval(rival.quality or undefined),
-            money.interval(rival.cost_usd_per_1k or undefined),
-            points_interval(rival.difference or undefined),
+            UNDEFINED if rival.at_usd_per_1k is None else money.usd(rival.at_usd_per_1k),
+            quality_interval(rival.quality_at or undefined),
+            quality_interval(rival.router_at or undefined),
+            points_interval(rival.difference or undefined).replace(" points", ""),
+            _n(rival.difference),
         )
         for rival in found
     ]
-    head = ("", "quality", f"cost per {money.per}", "router above, at equal cost")
-    return CardPart("Beside simpler ways", (), head if rows else (), tuple(rows))
+    head = ("at one cost", f"per {money.per}", "quality", "router", "router above, points", "n")
+    where = (
+        "What has but one cost is held against the router there; what has several halfway, by "
+        "ratio, between the cheapest and the best single model."
+    )
+    lines = [where]
+    lines += [
+        f"{rival.name} at its best: {quality_interval(rival.quality)} at "
+        f"{money.interval(rival.cost_usd_per_1k)} per {money.per}."
+        for rival in found
+        if rival.several and rival.quality is not None and rival.cost_usd_per_1k is not None
+    ]
+    return CardPart(
+        "Beside simpler ways", tuple(lines) if rows else (), head if rows else (), tuple(rows)
+    )
+
+
+def _n(found: Estimate | None) -> str:
+    return count(found.n) if found is not None and found.n else UNDEFINED
 
 
 def _settings(data: Mapping[str, Any]) -> CardPart:
@@ -161,6 +182,12 @@ def _settings(data: Mapping[str, Any]) -> CardPart:
         ("curve", "tradeoff_usd_per_point", "What each tradeoff_usd_per_point costs and gives"),
     ):
         points = [p for p in _list(data, key) if isinstance(p.get(knob), int | float)]
+        # Where two settings ask the same models, one of them tells it all.
+        points = [
+            p
+            for i, p in enumerate(points)
+            if not i or "shares" not in p or p["shares"] != points[i - 1].get("shares")
+        ]
         if points:
             step = max(1, -(-len(points) // _MOST_ROWS))
             costs = [estimate(point, "cost_usd_per_1k") or undefined for point in points]
@@ -170,10 +197,12 @@ def _settings(data: Mapping[str, Any]) -> CardPart:
                     number(point[knob]),
                     quality_interval(estimate(point, "quality") or undefined),
                     money.interval(cost),
+                    _n(estimate(point, "quality")),
                 )
                 for point, cost in zip(points[::step], costs[::step], strict=True)
             ]
-            return CardPart(title, (), (knob, "quality", f"cost per {money.per}"), tuple(rows))
+            head = (knob, "quality", f"cost per {money.per}", "n")
+            return CardPart(title, (), head, tuple(rows))
     return CardPart("What each setting costs and gives")
 
 
@@ -181,13 +210,15 @@ def _calibration(data: Mapping[str, Any]) -> CardPart:
     rows = [
         (
             str(one.get("model")),
-            percent_of(estimate(one, "ece")),
-            quality_interval(estimate(one, "brier") or Estimate(float("nan"))),
-            quality_interval(estimate(one, "brier_base") or Estimate(float("nan"))),
+            *(
+                quality_interval(estimate(one, key) or Estimate(float("nan")))
+                for key in ("ece", "brier", "brier_base")
+            ),
+            count(one["n"]) if type(one.get("n")) is int else _n(estimate(one, "ece")),
         )
         for one in _list(data, "calibration")
     ]
-    head = ("model", "off by (ECE)", "Brier", "Brier of the mean alone")
+    head = ("model", "ECE", "Brier score", "of the mean alone", "n")
     return CardPart("Whether its probabilities come true", (), head if rows else (), tuple(rows))
 
 

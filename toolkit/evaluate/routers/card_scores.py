@@ -31,7 +31,7 @@ def percent_of(found: Estimate | None) -> str:
 
 SCORES: tuple[tuple[str, str, Show], ...] = (
     ("aiq", "AIQ: mean quality over all budgets", quality_interval),
-    ("aiq_zero_router", "AIQ of single models mixed at random", quality_interval),
+    ("aiq_zero_router", "AIQ of the best mix of single models (zero router)", quality_interval),
     ("aiq_gain", "what the router adds to that", points_interval),
     ("aiq_gain_to_best", "the same, up to the best model's cost", points_interval),
     ("apgr", "APGR: share of the strong model's lead recovered", percent_of),
@@ -51,6 +51,14 @@ class CardRival:
     """both at its best point"""
     difference: Estimate | None
     """the router's quality minus its, at equal cost"""
+    at_usd_per_1k: float | None = None
+    """that cost"""
+    quality_at: Estimate | None = None
+    """its quality there"""
+    router_at: Estimate | None = None
+    """and the router's"""
+    several: bool = False
+    """it can be run at several costs"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class RouterComparison:
             "comparable": self.comparable,
             "notes": list(self.notes),
             "scores": [
-                {"score": what, "a": _json(a), "b": _json(b)} for what, a, b, _, _ in self.rows
+                {"score": what, "a": as_json(a), "b": as_json(b)} for what, a, b, _, _ in self.rows
             ],
         }
 
@@ -90,6 +98,17 @@ def estimate(data: Mapping[str, Any], key: str) -> Estimate | None:
     low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
     low, high = (float(end) if _is_number(end) else math.nan for end in (low, high))
     return Estimate(float(value), low, high, n if type(n) is int else 0)
+
+
+def best_threshold(card: Card) -> tuple[float, Estimate] | None:
+    """The ``min_quality`` at which the router was best, out of fold, and its quality there."""
+    known = [
+        (float(wanted), quality)
+        for wanted, entry in _by(card.data, "thresholds", "min_quality").items()
+        if _is_number(wanted) and (quality := estimate(entry, "quality")) is not None
+    ]
+    # The lowest of those that are equally good: it is the cheapest.
+    return max(known, key=lambda one: (one[1].value, -one[0]), default=None)
 
 
 def rivals(data: Mapping[str, Any]) -> tuple[CardRival, ...]:
@@ -124,7 +143,7 @@ def compare_cards(a: Card, b: Card) -> RouterComparison:
     models = [_by(card.data, "calibration", "model") for card in (a, b)]
     for model in dict.fromkeys([*models[0], *models[1]]):
         ends = [known.get(model, {}) for known in models]
-        add(f"ECE of {model}", estimate(ends[0], "ece"), estimate(ends[1], "ece"), percent_of)
+        add(f"ECE of {model}", estimate(ends[0], "ece"), estimate(ends[1], "ece"), quality_interval)
         briers = [estimate(end, "brier") for end in ends]
         add(f"Brier of {model}", briers[0], briers[1], quality_interval)
     return RouterComparison(a, b, _unfair(a, b), tuple(rows))
@@ -163,11 +182,16 @@ def _rival(kind: str, entry: Mapping[str, Any]) -> CardRival:
     if isinstance(points, list):
         known = [p for p in points if isinstance(p, Mapping) and _is_number(p.get("quality"))]
         best = max(known, key=lambda p: float(p["quality"]), default=entry)
+    at = entry.get("at_usd_per_1k")
     return CardRival(
         str(name),
         estimate(best, "quality"),
         estimate(best, "cost_usd_per_1k"),
         estimate(entry, "difference"),
+        float(at) if _is_number(at) else None,
+        estimate(entry, "quality_at"),
+        estimate(entry, "router_quality_at"),
+        several=isinstance(points, list) and len(points) > 1,
     )
 
 
@@ -192,7 +216,8 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
 
 
-def _json(found: Estimate | None) -> dict[str, Any] | None:
+def as_json(found: Estimate | None) -> dict[str, Any] | None:
+    """An estimate as JSON values; None where there is none."""
     if found is None:
         return None
     ends = [found.low, found.high]

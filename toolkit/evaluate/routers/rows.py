@@ -1,4 +1,4 @@
-"""A training as people read it: tables of text, and sentences."""
+"""A training as people read it, in tables of text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from toolkit.evaluate.format import (
     html_list,
     html_table,
     number,
-    number_interval,
     percent,
     points_interval,
     quality_interval,
@@ -20,7 +19,8 @@ from toolkit.evaluate.format import (
 )
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.routers.curve import CurvePoint, RouterCurve
-from toolkit.evaluate.routers.words import skill
+from toolkit.evaluate.routers.min_quality import min_quality_rows
+from toolkit.evaluate.routers.sentences import findings, scores
 
 if TYPE_CHECKING:
     from toolkit.evaluate.routers.training import Training
@@ -29,8 +29,6 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """Head and rows."""
 MOST_POINTS = 12
 """Points of a curve that are shown to people."""
-MOST_MISSED = 5
-"""Columns of which is told what their loss would cost."""
 MOST_SHARED = 6
 """Of these the shares of the models are shown."""
 KNOBS = {"tradeoff_usd_per_point": "USD per 1k a point", "min_quality": "min quality"}
@@ -63,7 +61,7 @@ def curve_rows(t: Training) -> Table:
     curve, money = curve_of(t), t.money
     priced = bool(t.curve.points)
     costs = (f"cost per {money.per} [95 %]",) if priced else ()
-    above = ("points above a mix",) if priced else ()
+    above = ("above the best mix, points",) if priced else ()
     rows = [
         (
             _setting(curve, p),
@@ -111,24 +109,39 @@ def rival_rows(t: Training) -> Table:
 
 
 def gain_rows(t: Training) -> Table:
-    """Head and rows of the router above its rivals, paired; an area only against a curve."""
-    apgr, areas = t.pair is not None, t.aiq is not None
+    """Head and rows of the router and each rival at one cost, with the paired difference."""
+    priced, money = t.aiq is not None, t.money
     rows = [
         (
             one.name,
+            *((money.usd(one.at_usd_per_1k),) if priced else ()),
+            quality_interval(one.quality_at),
+            quality_interval(one.router_at),
             _points(one.difference),
-            *((_points(one.gain),) if areas else ()),
-            *((quality_interval(one.apgr_gain),) if apgr else ()),
         )
         for one in t.rivals
     ]
-    head = (
-        "router above, in points",
-        "at equal cost" if areas else "by quality",
-        *(("over the budgets",) if areas else ()),
-        *(("APGR above",) if apgr else ()),
-    )
-    return head, rows
+    first = "at equal cost" if priced else "at their best"
+    cost = (f"per {money.per}",) if priced else ()
+    return (first, *cost, "its quality", "the router's", "router above, points"), rows
+
+
+def area_rows(t: Training) -> Table:
+    """Head and rows of the router above whatever has a curve, over all of it; or nothing."""
+    shown = [
+        (title, show, name)
+        for title, show, name in (
+            ("over the budgets, points", _points, "gain"),
+            ("APGR", quality_interval, "apgr_gain"),
+        )
+        if any(math.isfinite(getattr(one, name).value) for one in t.rivals)
+    ]
+    rows = [
+        (one.name, *(show(getattr(one, name)) for _, show, name in shown))
+        for one in t.rivals
+        if any(math.isfinite(getattr(one, name).value) for _, _, name in shown)
+    ]
+    return ("router above", *(title for title, _, _ in shown)), rows
 
 
 def calibration_rows(t: Training) -> Table:
@@ -163,74 +176,15 @@ def _points(e: Estimate) -> str:
     return points_interval(e).replace(" points", "")
 
 
-def scores(t: Training) -> list[str]:
-    """AIQ, or APGR and CPT, a sentence each."""
-    lines = []
-    if t.aiq is not None:
-        a, money = t.aiq, t.money
-        lines.append(
-            f"AIQ over {money.usd(a.low_cost)} to {money.each(a.high_cost)}: "
-            f"{number_interval(a.value)}; "
-            f"zero router {number_interval(a.zero_router)}; gain {points_interval(a.gain)}; up to "
-            f"{money.usd(a.enough_cost)}, the best single model's, "
-            f"{points_interval(a.gain_to_best)}."
-        )
-    if t.pair is not None:
-        p = t.pair
-        lines.append(
-            f"APGR {number_interval(p.apgr)} (chance 0.5) between {p.weak} and {p.strong}; "
-            f"{_share(p.cpt50)} of strong calls recover half of the gap, {_share(p.cpt80)} recover "
-            "80 % of it."
-        )
-    return lines
-
-
-def _share(e: Estimate) -> str:
-    if math.isnan(e.value):
-        return "no share"
-    bounds = f" [{100 * e.low:.1f}, {100 * e.high:.1f}]" if math.isfinite(e.low + e.high) else ""
-    return percent(e.value) + bounds
-
-
-def findings(t: Training) -> list[str]:
-    """What else was found out, a sentence each."""
-    lines = []
-    if t.floor is not None:
-        lines.append(t.floor.words())
-    if t.learning is not None:
-        lines.append(t.learning.words)
-    lines += _missed(t)
-    if t.slices is not None:
-        lines += t.slices.words
-    if t.later is not None and t.later.words not in t.warnings:
-        lines.append(t.later.words)
-    return lines
-
-
-def _missed(t: Training) -> list[str]:
-    """What the router would miss; of one that does not pay, nothing is told as a loss."""
-    if not t.importance:
-        return []
-    if skill(t) is not True:
-        first, rise = t.importance[0], t.importance[0].log_loss_rise
-        told = f"{'+' if rise.value > 0 else ''}{number_interval(rise)}"
-        words = f"Of what it reads {first.name} tells it most (without it log loss {told}), but as"
-        return [f"{words} the router does not surely pay, nothing is surely lost without any."]
-    sure = [one for one in t.importance if one.sure][:MOST_MISSED]
-    others = [one.name for one in t.importance if not one.sure]
-    lines = [one.words for one in sure]
-    if others:
-        lines.append(f"Without {_or(others)} alone, its choices are not surely worse.")
-    return lines
-
-
-def _or(names: Sequence[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def learned_from(t: Training) -> str:
+    """``1,313 requests``, and how many of them are judged, where not all are."""
+    told = f"{count(t.n)} requests"
+    return told if t.n_judged == t.n else f"{told} to learn from, {count(t.n_judged)} judged"
 
 
 def as_html(t: Training) -> str:
     """The verdict first, then the curve, the rivals and the calibration."""
-    title = f"A router for {t.dataset.name}, {count(t.n)} requests, {len(t.models)} models"
+    title = f"A router for {t.dataset.name}, {learned_from(t)}, {len(t.models)} models"
     title += " (simulated data)" if t.simulated else ""
     tables = [
         html_table(head, rows, caption)
@@ -239,8 +193,11 @@ def as_html(t: Training) -> str:
             (share_rows(t), ""),
             (rival_rows(t), ""),
             (gain_rows(t), ""),
+            (area_rows(t), ""),
+            (min_quality_rows(t), ""),
             (calibration_rows(t), ""),
         )
+        if rows
     ]
     lead = html_list([t.verdict, *t.warnings])
     rest = html_list([*scores(t), *findings(t), *t.assumptions])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from toolkit.evaluate.differences import LEVEL
+from toolkit.evaluate.differences import LEVEL, needed
 from toolkit.evaluate.discoveries import holm, p_value
 from toolkit.evaluate.format import (
     counted,
@@ -20,6 +20,7 @@ from toolkit.evaluate.format import (
 )
 from toolkit.evaluate.goals import listed
 from toolkit.evaluate.intervals import Estimate
+from toolkit.evaluate.verdict import about
 
 if TYPE_CHECKING:
     from toolkit.evaluate.routers.rivals import Rival
@@ -87,6 +88,12 @@ def table_instead(training: Training) -> Rival | None:
     return table if (not gain.low > 0 if able else gain.high < 0) else None
 
 
+def advised(training: Training) -> bool:
+    """The verdict does not speak against asking the router."""
+    blind = training.logged is not None and training.logged.deterministic
+    return skill(training) is True and not blind
+
+
 def _compared(training: Training) -> list[Rival]:
     kinds = ("lookup", "neighbours")
     others = [training.rival(kind) for kind in kinds]
@@ -98,10 +105,13 @@ def _told(training: Training, rival: Rival) -> str:
     gain = against(training, rival)
     if math.isnan(gain.low):
         return f"not to be told from {_name(rival)}"
-    word = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "no surer than"
-    if word == "no surer than":
-        word = "not distinguishable from"
-    return f"{word} {_name(rival)} ({_amount(training, gain)})"
+    return f"{_word(gain)} {_name(rival)} ({_amount(training, gain)})"
+
+
+def _word(gain: Estimate) -> str:
+    if gain.low > 0:
+        return "better than"
+    return "worse than" if gain.high < 0 else "not distinguishable from"
 
 
 def _amount(training: Training, gain: Estimate) -> str:
@@ -112,8 +122,8 @@ def _amount(training: Training, gain: Estimate) -> str:
 
 def _name(rival: Rival) -> str:
     return {
-        "zero": "the single models mixed at random",
-        "random": "models at random",
+        "zero": "the best mix of single models (zero router)",
+        "random": "a random mix",
         "neighbours": "nearest neighbours on the same columns",
         "lookup": f"a lookup table by {rival.column}",
     }.get(rival.kind, f"the best single model, {rival.name}")
@@ -123,20 +133,39 @@ def _nothing(training: Training) -> str:
     """The router has no skill."""
     rival = chance(training)
     gain = against(training, rival)
-    word = "worse than" if gain.high < 0 else "no better than"
-    best = training.rival("single")
-    use = f"use {best.name} alone, or a rule" if best is not None else "use a rule"
-    table = table_instead(training)
-    if table is not None:
-        use = f"a lookup table by {table.column} is better"
+    told = _amount(training, gain)
+    more = needed(gain, training.n_judged)
+    if gain.high >= 0 and math.isfinite(more):
+        told += f"; {about(more)} requests like these would decide it"
     knows = _knows(training)
     lead = "The router found nothing to learn here: it"
     if knows:
-        models = counted(knows, "model")
-        lead = (
-            f"The router foretells {models} better than their means do, and gains nothing by it: it"
-        )
-    return f"{lead} is {word} {_name(rival)} ({_amount(training, gain)}). Do not use it; {use}."
+        means = "its mean does" if knows == 1 else "their means do"
+        sure = "loses" if gain.high < 0 else "gains nothing surely"
+        lead = f"The router foretells {counted(knows, 'model')} better than {means}, and {sure}: it"
+    use = _instead(training)
+    return f"{lead} is {_word(gain)} {_name(rival)} ({told}). Do not use it; {use}."
+
+
+def _instead(training: Training) -> str:
+    """What to use in place of a router without skill."""
+    sure, table, best = (
+        table_instead(training),
+        training.rival("lookup"),
+        training.rival("single"),
+    )
+    if sure is not None:
+        return f"a lookup table by {sure.column} is better"
+    if best is None:
+        return "use a rule"
+    alone, rule = best.point.quality, f"use {best.name} alone, or a rule"
+    if table is None or not table.point.quality.value > alone.value:
+        return rule
+    # Each by itself: who reads of the one should know of the other.
+    return (
+        f"{rule}: a lookup table by {table.column} has {number_interval(table.point.quality)} at "
+        f"its best, {best.name} {number_interval(alone)}"
+    )
 
 
 def _knows(training: Training) -> int:
