@@ -39,8 +39,6 @@ class Features:
     """(n, 256) unit vectors of the prompts"""
     words: Any | None
     """(n, v) SciPy CSR: TF-IDF of the prompts' words"""
-    crossed: Any | None = None
-    """(n, hot x (c - hot)) SciPy CSR: each category's 0/1 number times each other number"""
 
     def __len__(self) -> int:
         return len(self.table)
@@ -52,13 +50,29 @@ class Features:
             self.hot,
             None if self.embedding is None else self.embedding[rows],
             None if self.words is None else self.words[rows],
-            None if self.crossed is None else self.crossed[rows],
         )
 
     @property
     def vector(self) -> NDArray[np.float32]:
         """(n, d) where a request stands among others: its embedding, else its columns."""
         return self.table.astype(np.float32) if self.embedding is None else self.embedding
+
+    @property
+    def crossed(self) -> Any | None:
+        """(n, hot x (c - hot)) SciPy CSR: each category's 0/1 number times each other number.
+
+        What a number means may differ by category; made only for who asks, as it takes time.
+        """
+        import scipy.sparse as sp  # type: ignore[import-untyped]
+
+        n, width = len(self), self.table.shape[1] - self.hot
+        if not self.hot or not width:
+            return None
+        row, level = np.nonzero(self.table[:, : self.hot])
+        columns = (level[:, None] * width + np.arange(width)).ravel().astype(np.int32)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]) * width
+        values = self.table[row, self.hot :].ravel()
+        return sp.csr_matrix((values, columns, starts.astype(np.int32)), (n, self.hot * width))
 
 
 def learn_features(
@@ -133,21 +147,7 @@ def make_features(
             found = words(state["words"], texts)
     hot = sum(c["width"] for c in state["columns"] if c["kind"] == "category")
     whole = np.hstack(parts)
-    return Features(whole, hot, embedding, found, _crossed(whole, hot) if vectors else None)
-
-
-def _crossed(table: Floats, hot: int) -> Any | None:
-    """What a number means may differ by category."""
-    import scipy.sparse as sp  # type: ignore[import-untyped]
-
-    n, width = len(table), table.shape[1] - hot
-    if not hot or not width:
-        return None
-    row, level = np.nonzero(table[:, :hot])
-    columns = (level[:, None] * width + np.arange(width)).ravel().astype(np.int32)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]) * width
-    values = table[row, hot:].ravel()
-    return sp.csr_matrix((values, columns, starts.astype(np.int32)), shape=(n, hot * width))
+    return Features(whole, hot, embedding, found)
 
 
 def feature_names(state: State, width: int) -> list[str]:

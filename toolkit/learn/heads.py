@@ -136,8 +136,9 @@ def _of_neighbours(head: Head, features: Features) -> Floats:
 def _blocks(features: Features) -> list[Block]:
     hot = features.hot
     blocks = [Block(features.table[:, :hot], 1.0), Block(features.table[:, hot:], 0.5)]
-    if features.crossed is not None:
-        blocks.append(Block(features.crossed, 0.2))
+    crossed = features.crossed
+    if crossed is not None:
+        blocks.append(Block(crossed, 0.2))
     if features.embedding is not None:
         scale = 3.0 if features.words is None else 1.0
         blocks.append(Block(features.embedding.astype(np.float64), scale))
