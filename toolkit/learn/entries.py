@@ -7,7 +7,7 @@ from pathlib import Path
 
 from toolkit.errors import DataError
 from toolkit.learn.card import MOST_BYTES, Card, from_text
-from toolkit.learn.folder import CURRENT, number_in
+from toolkit.learn.folder import current_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def card_of(folder: Path, version: int) -> Card:
 def entry_of(folder: Path, version: int) -> RouterEntry:
     """What can be told of a version without opening its file."""
     name, path, card, problem = folder.name, folder / f"{version}.skops", None, ""
-    current = version == number_in(folder / CURRENT)
+    current = version == current_in(folder)
     try:
         card = card_of(folder, version)
         if not path.is_file():

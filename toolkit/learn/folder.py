@@ -44,6 +44,45 @@ def checked_name(name: str) -> str:
     return name
 
 
+def checked_place(name: str) -> str:
+    """The name, if a router of it could be saved now; nothing is written to find out.
+
+    Raises:
+        DataError: The name is not plain, or differs from another in case only, or the folder
+            cannot be written.
+    """
+    folder = routers_dir() / checked_name(name)
+    check_root()
+    no_twin(name)
+    for wanted in (folder.parent, folder):
+        try:
+            there = next(path for path in (wanted, *wanted.absolute().parents) if path.exists())
+            # A file without a name: permissions alone do not tell of a read-only disk.
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            raise _unwritable(wanted, error) from error
+    return name
+
+
+def check_root() -> None:
+    """DataError where the folder of routers is no folder."""
+    root = routers_dir()
+    if root.exists() and not root.is_dir():
+        raise DataError(
+            f"the folder of routers is none; got the file {root}; set DETOUR_ROUTERS to a folder"
+        )
+
+
+def no_twin(name: str) -> None:
+    """DataError where another router's name is the same but for the case of letters."""
+    twins = {path.name for path in folders() if path.name.lower() == name.lower()} - {name}
+    if twins:
+        raise DataError(
+            f"the router {min(twins)!r} differs from {name!r} only in the case of letters,"
+            " which not every system tells apart; allowed: the same name or quite another"
+        )
+
+
 def folders() -> list[Path]:
     """Those that may be of routers, in no order."""
     root = routers_dir()
@@ -67,10 +106,19 @@ def number_in(path: Path) -> int | None:
     return int(text) if text.isdecimal() and text.isascii() and int(text) > 0 else None
 
 
+def current_in(folder: Path) -> int | None:
+    """The version that the name stands for; None where none is named, or that cannot be read."""
+    try:
+        return number_in(folder / CURRENT)
+    except OSError:
+        return None
+
+
 def find(reference: str, *, exists: bool = False) -> tuple[Path, int]:
     """Folder and version of ``name`` or ``name@version``; with ``exists`` any version will do."""
     name, at, number = reference.partition("@")
     folder = routers_dir() / checked_name(name)
+    check_root()
     present = versions(folder)
     if not present:
         known = sorted({entry.name for entry in folders() if versions(entry)})
@@ -82,7 +130,7 @@ def find(reference: str, *, exists: bool = False) -> tuple[Path, int]:
             got = repr(number[:20])
             raise DataError(f"{name}: there is no such version; got {got}; allowed: {allowed}")
         return folder, int(number)
-    version = number_in(folder / CURRENT)
+    version = current_in(folder)
     if exists:
         return folder, version or present[-1]
     if version not in present:
@@ -118,10 +166,14 @@ def writing(name: str) -> Iterator[Path]:
             f"{folder.parent}: another process has been saving routers for {LOCK_TIMEOUT_S:g} s"
         ) from error
     except OSError as error:
-        raise DataError(
-            f"{folder.parent}: cannot be written; got {error.strerror or error}; set DETOUR_ROUTERS"
-            " to a folder that can be"
-        ) from error
+        raise _unwritable(folder.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder}: cannot be written; got {error.strerror or error}; set DETOUR_ROUTERS to a"
+        " folder that can be"
+    )
 
 
 def write(path: Path, content: bytes) -> None:

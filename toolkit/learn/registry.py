@@ -30,9 +30,11 @@ from toolkit.learn.folder import (
     CURRENT,
     LAST,
     checked_name,
+    current_in,
     explained,
     find,
     folders,
+    no_twin,
     number_in,
     versions,
     write,
@@ -52,6 +54,7 @@ __all__ = [
     "load_router",
     "promote_router",
     "router_card",
+    "router_problem",
     "save_router",
 ]
 
@@ -75,12 +78,7 @@ def save_router(
     checked_name(name)
     content = pack(router)
     with writing(name) as folder:
-        twins = {path.name for path in folders() if path.name.lower() == name.lower()} - {name}
-        if twins:
-            raise DataError(
-                f"the router {min(twins)!r} differs from {name!r} only in the case of letters,"
-                " which not every system tells apart; allowed: the same name or quite another"
-            )
+        no_twin(name)
         present = versions(folder)
         version = max([0, number_in(folder / LAST) or 0, *present]) + 1
         filled = {
@@ -104,7 +102,7 @@ def save_router(
         folder.mkdir(exist_ok=True)
         write(folder / f"{version}.skops", content)
         write(folder / f"{version}.json", text)
-        if promote or number_in(folder / CURRENT) is None:
+        if promote or current_in(folder) is None:
             write(folder / CURRENT, f"{version}\n".encode())
     return entry_of(folder, version)
 
@@ -136,6 +134,22 @@ def router_card(name: str) -> Card:
     folder, version = find(name)
     with explained(folder.name):
         return card_of(folder, version)
+
+
+def router_problem(name: str) -> str:
+    """Why ``name`` or ``name@version`` cannot be used, found by loading it; empty: it can.
+
+    Raises:
+        DataError: There is no such router.
+    """
+    find(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            load_router(name)
+        except DataError as error:
+            return str(error)
+    return ""
 
 
 def list_routers() -> list[RouterEntry]:
@@ -174,7 +188,7 @@ def delete_router(name: str, version: int | None = None) -> int:
             (folder / CURRENT).unlink(missing_ok=True)
         else:
             find(f"{name}@{version}", exists=True)
-            if version == number_in(folder / CURRENT):
+            if version == current_in(folder):
                 raise DataError(
                     f"{name}@{version} is the current version; promote another one first, or"
                     f" delete the router {name!r} with all its versions"

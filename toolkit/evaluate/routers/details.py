@@ -97,15 +97,7 @@ def details_of(
         progress=steps.part("learning"),
     )
     rest = steps.part("rest")
-    known = leaks(
-        found.requests,
-        found.quality,
-        found.models,
-        read=read,
-        fold=folds.code if folds.kind == "random" else None,
-        answers=_answers(found),
-        seed=seed,
-    )
+    known = leaks_of(found, folds, read, seed)
     rest(1, 4)
     held = None if cluster is None else cluster[judged]
     promised = None
@@ -124,6 +116,19 @@ def details_of(
     later = later_than(found, folds, unseen, make, weight, sample.boot)
     rest(4, 4)
     return Details(sliced, more, worth, known, promised, later)
+
+
+def leaks_of(found: Outcomes, folds: Folds, read: list[str], seed: int) -> tuple[str, ...]:
+    """What is read that cannot be known before the answer."""
+    return leaks(
+        found.requests,
+        found.quality,
+        found.models,
+        read=read,
+        fold=folds.code if folds.kind == "random" else None,
+        answers=_answers(found),
+        seed=seed,
+    )
 
 
 def _slices(

@@ -2,8 +2,9 @@
 
 A column that is written after the answer, or from it, predicts nothing when a request comes in.
 Signs of it: its name; that by itself, out of fold, it all but tells which answers were accepted
-while no other column comes near; that it holds what a model answered. A prompt that stands on both
-sides of a split is known by heart. None of these is proof, so they warn and do not stop.
+while no other column comes near; that it holds what a model answered, or should have. A prompt that
+stands on both sides of a split is known by heart. None of these is proof, so they warn and do not
+stop.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from toolkit.evaluate.format import counted, number, percent
 from toolkit.evaluate.routers.draws import Floats, Ints
+from toolkit.evaluate.routers.holding import holding, keys
 from toolkit.schema import CATEGORY, PROMPT, REQUEST_ID
 
 SURE = 0.98
@@ -32,14 +34,10 @@ MOST_ROWS = 5_000
 BINS = 50
 """A number is told by so many steps of equal mass."""
 FOLDS = 5
-HELD = 0.3
-"""A column that holds a model's answer in this share of the requests is told of."""
 GIVEN = (REQUEST_ID, CATEGORY)
 """Known of any request; a converter of units answers one category and no other, and rightly so."""
 WORDS = 2**14
 """Words and pairs of words are told apart by so many hashes."""
-LONG = 8
-"""Shorter answers may stand anywhere by chance."""
 AFTERWARDS = (
     *("answer", "expected", "label", "target", "truth", "gold", "reference", "solution"),
     *("grade", "grader", "score", "correct", "accepted", "quality", "outcome", "judge", "winner"),
@@ -76,7 +74,9 @@ def leaks(
             f" {number(area)}{how}): it may have been made from the answers.{out}"
         )
     if answers:
-        found += _holding(requests, answers, read)
+        own = [name for name in read if name not in (PROMPT, *GIVEN)]
+        found += holding(requests, answers, own)
+        found += keys(requests, quality, models, answers, own)
     if fold is not None:
         same = group if group is not None else _same_prompt(requests)
         found += _both_sides(fold, same) if same is not None else []
@@ -173,36 +173,6 @@ def _by_name(name: str) -> str:
         f"Column {name!r} is read by the router, and by its name it is known only after the"
         " answer: a live request does not have it."
     )
-
-
-def _holding(
-    requests: pa.Table, answers: Mapping[str, Sequence[str | None]], read: Sequence[str]
-) -> list[str]:
-    """Columns of text in which the answers of a model stand."""
-    text = np.dtypes.StringDType()
-    found = []
-    for name in read:
-        # What is asked for may well stand in the prompt: "which is larger, … or …?"
-        if name == PROMPT or name not in requests.column_names:
-            continue
-        if not _is_text(_plain(requests[name].type)):
-            continue
-        held = np.array(_folded(requests[name].to_pylist()), text)
-        for model, given in answers.items():
-            answer = np.array(_folded(given), text)
-            long = np.strings.str_len(answer) >= LONG
-            inside = (np.strings.find(held[long], answer[long]) >= 0).mean() if long.any() else 0.0
-            if inside >= HELD:
-                found.append(
-                    f"Column {name!r} holds the answer of {model} in {percent(float(inside))} of"
-                    " the requests: a live request does not."
-                )
-                break
-    return found
-
-
-def _folded(texts: Sequence[str | None]) -> list[str]:
-    return [(t or "").strip().casefold() for t in texts]
 
 
 def _both_sides(fold: Ints, group: Ints) -> list[str]:

@@ -21,7 +21,7 @@ from toolkit.errors import DataError
 from toolkit.evaluate.clusters import clusters
 from toolkit.evaluate.intervals import bootstrap_of
 from toolkit.evaluate.routers.calibration import calibration as calibration_of
-from toolkit.evaluate.routers.details import Details, details_of
+from toolkit.evaluate.routers.details import Details, details_of, leaks_of
 from toolkit.evaluate.routers.doubly import stand_ins
 from toolkit.evaluate.routers.doubts import assumptions, warnings
 from toolkit.evaluate.routers.folds import Folds, make_folds
@@ -75,7 +75,7 @@ def train(
         weights: "auto" weighs what a log with one outcome per request saw by how probably it was
             to see it, where requests that were not learned from are foretold better that way;
             None does not.
-        details: also slices, learning curve, importance, leaks and floor, which take longer.
+        details: also slices, learning curve, importance and floor, which take longer.
         progress: called with (done, of) steps; what it raises stops the work.
 
     Raises:
@@ -175,7 +175,7 @@ def train(
         slices=more.slices,
         learning=more.learning,
         importance=more.importance,
-        leaks=more.leaks,
+        leaks=more.leaks if details else leaks_of(found, parts, read, seed),
         floor=more.floor,
         later=more.later,
         warnings=(),
