@@ -9,9 +9,12 @@ import pyarrow as pa
 import pytest
 
 from tests.told_router import EVERYTHING, ToldRouter, steps, told
+from toolkit.cli.search import search_text
 from toolkit.engine.replay import replay
 from toolkit.evaluate.compare import compare
 from toolkit.evaluate.gate import gate
+from toolkit.evaluate.offpolicy.explore import explore
+from toolkit.evaluate.search.search import search
 from toolkit.evaluate.tradeoffs.frontier import frontier
 from toolkit.learn.registry import save_router
 from toolkit.learn.router import QualityRouter
@@ -113,6 +116,51 @@ def test_a_baseline_that_has_seen_them_is_told_and_hinders_no_pass(data, registr
     found = gate(single, data, policy_of(data))
     assert found.status == "pass"
     assert any(line.startswith("The baseline: Router easy@2") for line in found.assumptions)
+
+
+def test_every_answer_begins_with_what_its_router_has_seen(data, registry):
+    """Replay, comparison, sweep and plan say it once, and only where it is so."""
+    policy, single = policy_of(data, quality={"min": 0.1}), Policy.single("small")
+
+    def answers() -> list[Any]:
+        return [
+            replay(policy, data).summary(),
+            compare(single, policy, data),
+            frontier(policy, data, vary=["routes.0.router.min_quality=0.5,0.9"]),
+            explore([single, policy], data, resamples=20),
+        ]
+
+    assert not any(SEEN in one.verdict.lower() for one in answers())
+    registry(dataset_digest=data.digest)
+    for one in answers():
+        assert one.verdict.lower().startswith(f"{SEEN} (easy@2)")
+        assert one.verdict.lower().count(SEEN) == 1
+        assert one.to_dict()["seen_by_routers"] == ["easy@2"]
+    assert not compare(single, Policy.single("large"), data).seen
+
+
+def test_a_search_holds_nothing_out_from_a_router_that_saw_all(data, registry):
+    """It says so first, and calls the half that did not tune the other half."""
+    policy = policy_of(data, quality={"min": 0.1})
+    registry(dataset="elsewhere")
+    fair = search(policy, data, only=["routes.0.router"], trials=6, seed=1)
+    assert not fair.seen
+    assert "held-out" in fair.verdict
+    registry(dataset_digest=data.digest)
+    found = search(policy, data, only=["routes.0.router"], trials=6, seed=1)
+    assert found.to_dict()["seen_by_routers"] == ["easy@3"]
+    assert found.verdict.startswith(f"Nothing is held out: {SEEN} (easy@3), on both halves")
+    told_as = (
+        found.verdict.removeprefix("Nothing is held out")
+        + " ".join(found.assumptions)
+        + search_text(found)
+        + found._repr_html_()
+        + found.figure().to_json()
+    )
+    told_as = told_as.replace("Nothing is held out", "")
+    assert "held out" not in told_as.lower()
+    assert "held-out" not in told_as.lower()
+    assert "of the other half" in found.verdict
 
 
 def test_results_say_what_a_router_does_not_do(data):

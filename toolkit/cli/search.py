@@ -106,7 +106,7 @@ def search_text(found: Search) -> str:
         title(heading, simulated=found.simulated),
         textwrap.fill(clean(found.verdict), WIDTH),
         _numbers(found),
-        *(_candidate(one) for one in found.candidates),
+        *(_candidate(one, found) for one in found.candidates),
         notes(found.assumptions),
     )
 
@@ -114,7 +114,11 @@ def search_text(found: Search) -> str:
 def _numbers(found: Search) -> str:
     """Each policy twice: on the requests that no choice has seen, and where it was tuned."""
     rows = [
-        (f"{kind}: {side.policy.policy}" if part == PARTS[0] else "", part, *_cells(side, part))
+        (
+            f"{kind}: {side.policy.policy}" if part == PARTS[0] else "",
+            found.rest if part == PARTS[0] else part,
+            *_cells(side, part),
+        )
         for kind, side in found.sides
         for part in PARTS
     ]
@@ -143,7 +147,7 @@ def _cells(side: Side, part: str) -> tuple[str, ...]:
     )
 
 
-def _candidate(one: Candidate) -> str:
+def _candidate(one: Candidate, found: Search) -> str:
     """What a policy changes, what each change does, and how much of its gain held."""
     from toolkit.evaluate.search.words import optimism
     from toolkit.evaluate.tradeoffs.vary import value_text
@@ -153,9 +157,9 @@ def _candidate(one: Candidate) -> str:
         f"{change.path}: {value_text(change.before)} → {value_text(change.after)}. {change.why}"
         for change in one.changes
     ]
-    lines = [f"Held out: {one.gain.verdict} {one.against_single.verdict}"]
+    lines = [f"{found.rest.capitalize()}: {one.gain.finding} {one.against_single.finding}"]
     if changed:
-        lines.insert(0, f"{optimism(one)}.")
+        lines.insert(0, f"{optimism(one, found.rest)}.")
     name = one.policy.policy
     if changed:
         name += f" changes {counted(len(changed), 'place')}:"

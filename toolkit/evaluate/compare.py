@@ -18,6 +18,7 @@ from toolkit.evaluate.examples import Example, examples
 from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.given import refuse_others
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
+from toolkit.evaluate.routed import lead, seen_by
 from toolkit.evaluate.slice_differences import (
     SliceDifferences,
     differences_to_dict,
@@ -75,9 +76,16 @@ class Comparison:
     pairs: Paired = field(repr=False)
     slices: tuple[SliceDifferences, ...] = ()
     """by the columns that were asked for"""
+    seen: tuple[str, ...] = ()
+    """routers that decide here, as ``name@version``, and learned from these very requests"""
 
     @property
     def verdict(self) -> str:
+        """The comparison in one sentence, after a word on routers that have seen the requests."""
+        return lead(self.seen) + self.finding
+
+    @property
+    def finding(self) -> str:
         """The comparison in one sentence."""
         return verdict(self)
 
@@ -112,6 +120,7 @@ class Comparison:
             "requests": self.requests,
             "paired": self.paired,
             "clustered_by": self.clustered_by,
+            "seen_by_routers": list(self.seen),
             **differences_to_dict({name: getattr(self, name) for name in METRICS}),
             "winners": len(self.winners),
             "losers": len(self.losers),
@@ -218,6 +227,7 @@ def compare(
         replays=(a, b),
         pairs=pairs,
         slices=slices,
+        seen=seen_by([a.policy, b.policy], a.dataset),
     )
 
 

@@ -29,7 +29,7 @@ from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.given import refuse_no_share, refuse_others
 from toolkit.evaluate.goals import GoalResult, Kind, judge_all, limited, listed
 from toolkit.evaluate.relative import of_comparison
-from toolkit.evaluate.routed import SEEN, seen
+from toolkit.evaluate.routed import SEEN, seen_by
 from toolkit.evaluate.summary import ESTIMATES
 from toolkit.evaluate.verdict import about
 
@@ -257,7 +257,7 @@ def gate(
             held.ratios if held else None,
         ),
         assumptions=gate_words.assumptions(summary, compared),
-        seen=seen([written], done.dataset),
+        seen=seen_by([written], done.dataset),
     )
 
 

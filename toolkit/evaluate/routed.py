@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SEEN = "the router learned from these requests"
 
 
-def seen(policies: Iterable[Policy], dataset: Dataset) -> tuple[str, ...]:
+def seen_by(policies: Iterable[Policy], dataset: Dataset) -> tuple[str, ...]:
     """The routers of these policies, as ``name@version``, that learned from these requests."""
     known = {name: _card(name) for name in _named(policies)}
     return tuple(name for name, card in known.items() if card and _of_these(card, dataset))

@@ -27,6 +27,7 @@ from toolkit.evaluate.format import (
 from toolkit.evaluate.goals import GoalResult, judge_all, verdict
 from toolkit.evaluate.intervals import RESAMPLES, Estimate, Metric, Rows, bootstrap_of
 from toolkit.evaluate.quantiles import quantiles
+from toolkit.evaluate.routed import lead, seen_by
 from toolkit.evaluate.slices import ModelSlice, Slice
 from toolkit.schema import Status
 
@@ -90,11 +91,13 @@ class Summary:
     assumptions: tuple[str, ...]
     clustered_by: str | None = None
     """the column of those that were drawn together for the intervals; None: each request alone"""
+    seen: tuple[str, ...] = ()
+    """routers that decide here, as ``name@version``, and learned from these very requests"""
 
     @property
     def verdict(self) -> str:
         """Whether the goals are met, in words."""
-        return verdict(self.goals)
+        return lead(self.seen) + verdict(self.goals)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; an undefined number is None."""
@@ -109,6 +112,7 @@ class Summary:
             "requests": self.requests,
             "unobserved": self.unobserved,
             "clustered_by": self.clustered_by,
+            "seen_by_routers": list(self.seen),
             **as_json.estimates(named),
             "cache_hit_rate": as_json.plain(self.cache_hit_rate),
             "imputed_share": as_json.plain(self.imputed_share),
@@ -234,4 +238,5 @@ def summarize(replay: Replay, resamples: int = RESAMPLES) -> Summary:
         goals=judge_all(replay.policy.goals, named),
         assumptions=assumptions(replay, resamples),
         clustered_by=boot.clustered_by,
+        seen=seen_by([replay.policy], replay.dataset),
     )

@@ -39,7 +39,8 @@ def search_figure(found: Search, height: int = 420) -> go.Figure:
         for name, side in found.sides
         if not math.isnan(_at(side.held_out, across.name).value + side.held_out.quality.value)
     ]
-    fig = theme.figure(height, "Quality against cost: tuned, and on requests that were held out")
+    where = "on the other half" if found.seen else "on requests that were held out"
+    fig = theme.figure(height, f"Quality against cost: tuned, and {where}")
     ends = [
         (s, one) for _, side in sides for s in (side.tuned, side.held_out) for one in (across, up)
     ]
@@ -51,7 +52,7 @@ def search_figure(found: Search, height: int = 420) -> go.Figure:
     _tried(fig, found)
     labels = _labels(sides, across.name, scales)
     for name, side in sides:
-        _side(fig, name, side, across.name, labels)
+        _side(fig, name, side, across.name, labels, found.rest)
     good_enough(fig, found.goals, across, up, (scales[0], scales[1]))
     title = across.title + (" (logarithmic)" if scales[0].log else "")
     fig.update_xaxes(title=title, **across.look, **scales[0].look())
@@ -95,7 +96,9 @@ def _labels(sides: list[tuple[str, Side]], across: str, scales: list[Scale]) -> 
     return places(at, [name for name, _ in sides], WIDE)
 
 
-def _side(fig: go.Figure, name: str, side: Side, across: str, labels: dict[str, str]) -> None:
+def _side(
+    fig: go.Figure, name: str, side: Side, across: str, labels: dict[str, str], rest: str
+) -> None:
     own = name not in OTHERS
     colour = theme.POLICY if own else theme.NEUTRAL
     symbol = {"as it stands": "square", "best single model": "circle"}.get(name, "diamond")
@@ -120,7 +123,7 @@ def _side(fig: go.Figure, name: str, side: Side, across: str, labels: dict[str, 
             textposition=labels.get(name, "top center"),
             textfont={"size": 12},
             cliponaxis=False,
-            customdata=[_words(side, part) for part in ("tuned", "held out")],
+            customdata=[_words(side, part) for part in ("tuned", rest)],
             hovertemplate="%{customdata}<extra></extra>",
         )
     )

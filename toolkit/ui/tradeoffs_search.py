@@ -85,22 +85,22 @@ def _found(view: View, found: Search) -> None:
     st.markdown(f"**{literal(first)}**")
     st.markdown("\n".join(f"- {literal(one)}" for one in more))
     with st.container(border=True, gap="xsmall"):
-        heading("Tuned against held out", "search", lambda: found.to_pandas().reset_index())
+        heading(f"Tuned against {found.rest}", "search", lambda: found.to_pandas().reset_index())
         picture(search_figure(found), "search")
     for i, one in enumerate(found.candidates):
         with st.container(border=True, gap="small"):
-            _candidate(view, i, one)
+            _candidate(view, i, one, found.rest)
     with st.expander("What the search rests on", icon=":material/rule:"):
         st.markdown("\n".join(f"- {literal(line)}" for line in found.assumptions))
 
 
-def _candidate(view: View, i: int, one: Candidate) -> None:
+def _candidate(view: View, i: int, one: Candidate, rest: str) -> None:
     """One policy: its numbers on both halves, what it changes and why, the way to have it."""
     import pandas as pd
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{KINDS[one.kind]}**: {literal(one.policy.policy)}", width="stretch")
-        _held(one)
+        _held(one, rest)
         st.button(
             "Make this my policy",
             key=f"search-take-{i}",
@@ -124,7 +124,7 @@ def _candidate(view: View, i: int, one: Candidate) -> None:
             [
                 {
                     "": label,
-                    "Held out": show(getattr(one.held_out, name)),
+                    rest.capitalize(): show(getattr(one.held_out, name)),
                     "Where it was tuned": show(getattr(one.tuned, name)),
                 }
                 for name, (label, show) in _ROWS.items()
@@ -132,26 +132,26 @@ def _candidate(view: View, i: int, one: Candidate) -> None:
         ),
         hide_index=True,
         key=f"search-table-{i}",
-        alt="The candidate's numbers on held-out requests and where it was tuned",
+        alt=f"The candidate's numbers, {rest} and where it was tuned",
     )
     lines = [f"- {_change(view, change)}" for change in one.changes]
     st.markdown("\n".join(lines) or "It is the policy as it stands.")
     if one.changes:
-        st.markdown(f"On the held-out requests: {literal(one.gain.verdict)}")
+        st.markdown(f"{rest.capitalize()}: {literal(one.gain.finding)}")
 
 
-def _held(one: Candidate) -> None:
+def _held(one: Candidate, rest: str) -> None:
     """Whether the goals are met on requests that it did not see, and whether it lost there."""
     goals = one.goals_held_out
     missed = [goal for goal in goals if goal.met is False]
     if missed:
         names = ", ".join(dict.fromkeys(goal.label for goal in missed))
-        st.badge(f"held out, it misses {names}", icon=":material/close:", color="orange")
+        st.badge(f"{rest}: it misses {names}", icon=":material/close:", color="orange")
     elif goals and all(goal.met for goal in goals):
         sure = all(goal.certain for goal in goals)
         words = "goals met" if sure else "goals probably met"
         colour: Colour = "green" if sure else "gray"
-        st.badge(f"{words} on held-out requests", icon=":material/check:", color=colour)
+        st.badge(f"{rest}: {words}", icon=":material/check:", color=colour)
     quality = one.gain.quality
     if quality.distinguishable and quality.value < 0:
         st.badge("but worse answers than now", icon=":material/trending_down:", color="orange")

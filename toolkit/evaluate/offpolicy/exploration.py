@@ -9,6 +9,7 @@ from toolkit.evaluate import as_json
 from toolkit.evaluate.format import counted, html_list, html_table, usd_interval
 from toolkit.evaluate.intervals import Estimate
 from toolkit.evaluate.offpolicy import exploration_words as words
+from toolkit.evaluate.routed import lead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,8 @@ class Exploration:
     shares: tuple[Share, ...]
     """by rising share"""
     assumptions: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+    """routers that decide here, as ``name@version``, and learned from these very requests"""
 
     @property
     def recommended(self) -> Share | None:
@@ -94,7 +97,7 @@ class Exploration:
     @property
     def verdict(self) -> str:
         """What to do, what it tells and what it costs."""
-        return words.verdict(self)
+        return lead(self.seen) + words.verdict(self)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -122,6 +125,7 @@ class Exploration:
             "dataset_digest": self.dataset_digest,
             "simulated": self.simulated,
             "predicted": self.predicted,
+            "seen_by_routers": list(self.seen),
             "requests": self.requests,
             "metric": self.metric,
             "models": list(self.models),

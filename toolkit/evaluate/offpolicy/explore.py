@@ -28,6 +28,7 @@ from toolkit.evaluate.offpolicy.given import a_dataset, a_number, every_policy, 
 from toolkit.evaluate.offpolicy.noise import ERRORS, Curve, Noise
 from toolkit.evaluate.offpolicy.residuals import noise
 from toolkit.evaluate.offpolicy.sampling import logging_chances
+from toolkit.evaluate.routed import seen_by
 from toolkit.policy.model import Policy
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def explore(
         pairs=tuple(pairs),
         shares=tuple(planned),
         assumptions=(),
+        seen=seen_by((*compared, serving), dataset),
     )
     if progress:
         progress(len(compared) + 1, len(compared) + 1)

@@ -149,6 +149,17 @@ class Search:
     much the goals are missed, on the tuning requests"""
 
     @property
+    def seen(self) -> tuple[str, ...]:
+        """Routers, as ``name@version``, that learned from the requests of both halves."""
+        of = (self.start, *self.candidates)
+        return tuple(dict.fromkeys(name for side in of for name in side.held_out.seen))
+
+    @property
+    def rest(self) -> str:
+        """What to call the half that did not tune: held out only where nothing has seen it."""
+        return "other half" if self.seen else "held out"
+
+    @property
     def verdict(self) -> str:
         """What was found, in words."""
         return words.verdict(self)
@@ -172,6 +183,7 @@ class Search:
         )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in plain_fields},
+            "seen_by_routers": list(self.seen),
             "goals": self.goals.to_data(),
             "split": self.split.to_dict(),
             "start": self.start.to_dict(),
@@ -219,7 +231,7 @@ class Search:
             )
             for kind, side in self.sides
         ]
-        head = ("", "quality, held out", "tuned", "cost per 1k, held out", "tuned")
+        head = ("", f"quality, {self.rest}", "tuned", f"cost per 1k, {self.rest}", "tuned")
         caption = f"Search from {self.policy} on {self.dataset}"
         table = html_table(head, rows, caption + (" (simulated data)" if self.simulated else ""))
         return f"<div>{table}{html_list([self.verdict, *self.assumptions])}</div>"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from toolkit.evaluate import goals
 from toolkit.evaluate.compare import METRICS
 from toolkit.evaluate.format import count, points_interval, quality_interval, usd_interval
+from toolkit.evaluate.routed import SEEN
 from toolkit.evaluate.tradeoffs.gain import held_against
-from toolkit.evaluate.tradeoffs.words import counted
+from toolkit.evaluate.tradeoffs.words import counted, listed
 
 if TYPE_CHECKING:
     from toolkit.evaluate.intervals import Estimate
@@ -24,7 +25,24 @@ ENDINGS = {
 
 
 def verdict(found: Search) -> str:
-    """Whether there is a policy that meets the goals, and what it is worth held out."""
+    """Whether there is a policy that meets the goals, and what it is worth held out.
+
+    Where a router learned from both halves nothing is held out, which comes first.
+    """
+    return f"{_seen(found)}{_answer(found)}"
+
+
+def _seen(found: Search) -> str:
+    if not found.seen:
+        return ""
+    cards = listed(f"router-card {name}" for name in found.seen)
+    return (
+        f"Nothing is held out: {SEEN} ({', '.join(found.seen)}), on both halves, so every policy"
+        f" that asks it does better here than it will on others; for those see {cards}. "
+    )
+
+
+def _answer(found: Search) -> str:
     tried = counted(found.different, "policy", "policies")
     if not found.candidates:
         return f"Of {tried} none has a cost and a quality that were measured."
@@ -41,10 +59,10 @@ def verdict(found: Search) -> str:
     t = first.tuned
     tuned = f"{usd_interval(t.cost_usd_per_1k)} and {quality_interval(t.quality)}"
     lines = (
-        f"{lead} {_numbers(first)} (tuned: {tuned}).",
+        f"{lead} {_numbers(first, found)} (tuned: {tuned}).",
         _gained(first, found),
         _held(found),
-        f"The best single model, {single.policy.policy}, {_numbers(single)}.",
+        f"The best single model, {single.policy.policy}, {_numbers(single, found)}.",
         _best(found),
     )
     return " ".join(line for line in lines if line)
@@ -55,9 +73,11 @@ def _own_goals(found: Search) -> bool:
     return bool(found.start.policy.goals.to_data())
 
 
-def _numbers(side: Side) -> str:
+def _numbers(side: Side, found: Search) -> str:
     h = side.held_out
     where = f"on {counted(h.quality.n, 'held-out request')}"
+    if found.seen:
+        where = f"on {counted(h.quality.n, 'request')} of the other half"
     if math.isnan(h.cost_usd_per_1k.value):
         return f"has quality {quality_interval(h.quality)} {where}, at an unknown cost"
     cost = usd_interval(h.cost_usd_per_1k)
@@ -78,7 +98,8 @@ def _held(found: Search) -> str:
         return ""
     first = found.candidates[0]
     judged = goals.verdict(first.goals_held_out)
-    text = f"Its goals on the held-out requests: {judged[0].lower()}{judged[1:]}"
+    where = "other half" if found.seen else "held-out requests"
+    text = f"Its goals on the {where}: {judged[0].lower()}{judged[1:]}"
     sizes = [
         f"{goal.label} {goal.measured}"
         for goal in first.goals_held_out
@@ -87,7 +108,7 @@ def _held(found: Search) -> str:
     text = f"{text[:-1]} ({'; '.join(sizes)})." if sizes else text
     one = _holding(found)
     if one is not None:
-        text += f" {one.policy.policy} {_numbers(one)} and meets them on both halves."
+        text += f" {one.policy.policy} {_numbers(one, found)} and meets them on both halves."
         text += f" {_gained(one, found)}"
     return text.rstrip()
 
@@ -102,21 +123,22 @@ def _holding(found: Search) -> Candidate | None:
 def _best(found: Search) -> str:
     """The best candidate, chosen where it was tuned, against the single model held out."""
     best = max(found.candidates, key=lambda one: one.tuned.quality.value)
-    text = best.against_single.verdict
+    text = best.against_single.finding
     if best in (found.candidates[0], _holding(found)):
         return text  # its numbers are told already
-    return f"{best.policy.policy} {_numbers(best)}. {text}"
+    return f"{best.policy.policy} {_numbers(best, found)}. {text}"
 
 
-def optimism(one: Candidate) -> str:
-    """How much of its gain over the policy as it stands was luck."""
+def optimism(one: Candidate, rest: str = "held out") -> str:
+    """How much of its gain over the policy as it stands was luck; ``rest`` is `Search.rest`."""
+    where = "held out" if rest == "held out" else f"on the {rest}"
     parts = []
     for name, label, show in (
         ("quality", "quality", points_interval),
         ("cost_usd_per_1k", "cost per 1k", _usd),
     ):
         then, now = (show(getattr(gain, name)) for gain in (one.gain_tuned, one.gain))
-        parts.append(f"{label} {then} where tuned, {now} held out, apart {show(one.lost[name])}")
+        parts.append(f"{label} {then} where tuned, {now} {where}, apart {show(one.lost[name])}")
     return f"What it changes: {'; '.join(parts)}"
 
 
@@ -137,6 +159,11 @@ def assumptions(found: Search) -> tuple[str, ...]:
         "Where it was tuned a candidate is the best of many and flattered by it; only the held-out "
         "numbers are fair. Whoever picks among the candidates by these flatters them a little."
     )
+    if found.seen:
+        fair = (
+            "Where it was tuned a candidate is the best of many and flattered by it. The other half"
+            f" is not fair either: {SEEN} ({', '.join(found.seen)})."
+        )
     lines = [f"{found.split.words} {state}", how, fair]
     if not _own_goals(found):
         lines.append(

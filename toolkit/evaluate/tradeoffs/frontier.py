@@ -15,6 +15,7 @@ from toolkit.evaluate.baselines import Calls, note, one_calls
 from toolkit.evaluate.curves.arena import arena_score
 from toolkit.evaluate.curves.hull import hull, non_dominated
 from toolkit.evaluate.intervals import RESAMPLES, bootstrap_of
+from toolkit.evaluate.routed import seen_by
 from toolkit.evaluate.tradeoffs.area import Areas, Set, areas
 from toolkit.evaluate.tradeoffs.asked import need_dataset, need_policy, several
 from toolkit.evaluate.tradeoffs.beside import alone_jobs, baselines_of, curve, zero_router
@@ -134,6 +135,7 @@ def frontier(
             note(by_own),
         ),
         gains=Gains(world, tuple(one.policy for one in tried)),
+        seen=seen_by([one.policy for one in tried], dataset),
     )
 
 

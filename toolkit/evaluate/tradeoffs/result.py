@@ -15,6 +15,7 @@ from toolkit.evaluate.baselines import Baseline, Baselines
 from toolkit.evaluate.curves.hull import hull_value
 from toolkit.evaluate.format import count, html_list, html_table
 from toolkit.evaluate.goals import WORDS
+from toolkit.evaluate.routed import lead
 from toolkit.evaluate.tradeoffs.area import Areas
 from toolkit.evaluate.tradeoffs.beside import Vertex
 from toolkit.evaluate.tradeoffs.gain import Gain, Gains
@@ -77,6 +78,8 @@ class Frontier:
     assumptions: tuple[str, ...]
     gains: Gains = field(repr=False)
     """what any policy gains on another, found when somebody asks"""
+    seen: tuple[str, ...] = ()
+    """routers that decide here, as ``name@version``, and learned from these very requests"""
 
     @property
     def oracle(self) -> Baseline:
@@ -147,7 +150,7 @@ class Frontier:
     @property
     def verdict(self) -> str:
         """The answer in words."""
-        return verdict(self)
+        return lead(self.seen) + verdict(self)
 
     def mixed(self, cost_usd_per_1k: float) -> float:
         """Quality of the models that the policies use, mixed at random for so much.
@@ -186,6 +189,7 @@ class Frontier:
             "policy_digest": self.policy_digest,
             "simulated": self.simulated,
             "log": self.log,
+            "seen_by_routers": list(self.seen),
             "seed": self.seed,
             "scenario": self.scenario,
             "requests": self.requests,
