@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.routing_logs import by_category, by_chance, by_length, log, requests_of
 from toolkit.cli.text import to_json
+from toolkit.cli.train import policy_of, use_text
 from toolkit.engine.replay import replay
 from toolkit.errors import DataError, PolicyError
 from toolkit.evaluate.curves.pair import pair_curve, pair_draws
@@ -22,13 +25,15 @@ from toolkit.evaluate.routers.curve import THRESHOLDS
 from toolkit.evaluate.routers.doubly import stand_ins
 from toolkit.evaluate.routers.duplicates import near_duplicates
 from toolkit.evaluate.routers.folds import _balanced, joined, make_folds
-from toolkit.evaluate.routers.min_quality import min_quality_rows
+from toolkit.evaluate.routers.measured import clipped
+from toolkit.evaluate.routers.min_quality import advised_point, min_quality_rows
 from toolkit.evaluate.routers.rivals import labels_of
 from toolkit.evaluate.routers.rows import (
     area_rows,
     calibration_rows,
     curve_rows,
     gain_rows,
+    learned_from,
     rival_rows,
     share_rows,
 )
@@ -36,6 +41,7 @@ from toolkit.evaluate.routers.sentences import findings
 from toolkit.evaluate.routers.steps import Steps
 from toolkit.evaluate.routers.table_policy import table_point, table_policy
 from toolkit.evaluate.routers.train import train
+from toolkit.evaluate.routers.words import verdict
 from toolkit.learn.registry import save_router
 from toolkit.learn.router import QualityRouter
 from toolkit.logs.datasets import dataset_from_frame
@@ -343,6 +349,87 @@ def test_random_labels_show_no_skill():
     assert found.verdict.startswith("The router found nothing to learn here")
     assert "Do not use it; use large alone, or a rule." in found.verdict
     assert found.aiq.gain_to_best.low <= 0
+    gain = found.rival("zero").gain
+    word = "worse than" if gain.high < 0 else "not distinguishable from"
+    assert f"it is {word} the best mix of single models (zero router)" in found.verdict
+    assert ("would decide it" in found.verdict) == (gain.high >= 0)
+    entry = SimpleNamespace(name="easy", reference="easy@1", current=True)
+    lead, policy = policy_of(found, entry)
+    assert policy is None
+    assert "`router-card easy` shows all that is known" in lead
+    assert "min_quality" not in use_text(found, entry)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.02, 0.05, "is not distinguishable from the best mix of single models (zero router) ("),
+        (-0.05, -0.01, "is worse than the best mix of single models (zero router) ("),
+    ],
+)
+def test_what_cannot_be_told_apart_is_not_called_worse(training, low, high, words):
+    """Where the interval holds 0, nobody knows yet, and the verdict says what would decide it."""
+    gain = Estimate((low + high) / 2, low, high, 900)
+    rivals = tuple(replace(one, gain=gain) for one in training.rivals)
+    told = verdict(replace(training, rivals=rivals))
+    assert words in told
+    assert "Do not use it" in told
+    assert ("requests like these would decide it" in told) == (high > 0)
+
+
+def test_a_rival_and_the_router_are_told_at_one_cost(training, duel):
+    """Cost, both qualities and the difference of a row are of the same place."""
+    for one in (*training.rivals, *duel.rivals):
+        if one.kind in {"zero", "neighbours", "lookup"} and math.isnan(one.difference.value):
+            continue
+        told = one.router_at.value - one.quality_at.value
+        assert told == pytest.approx(one.difference.value)
+    for one in training.rivals:
+        if one.kind == "single":
+            assert one.at_usd_per_1k == one.point.cost_usd_per_1k.value
+            assert one.quality_at == one.point.quality
+    large = next(row for row in gain_rows(training)[1] if row[0] == "large")
+    assert large[1] == training.money.usd(next(
+        one.at_usd_per_1k for one in training.rivals if one.name == "large"
+    ))  # fmt: skip
+    assert training.to_dict()["zero_router"]["router_quality_at"] is not None
+
+
+def test_a_mix_is_told_only_where_there_is_one(training):
+    """Cheaper than every single model no mix can be, so that nothing is held against it."""
+    least = min(one.point.cost_usd_per_1k.value for one in training.rivals if one.kind == "single")
+    for p in (*training.curve.points, *training.thresholds.points):
+        there = p.cost_usd_per_1k.value >= least * (1 - 1e-9)
+        assert there == math.isfinite(p.zero_router) == math.isfinite(p.gain.value)
+
+
+def test_the_heading_tells_who_is_only_learned_from(training):
+    """A first block of time is judged by nobody."""
+    assert learned_from(training) == "900 requests"
+    later = replace(training, judged=np.arange(900) >= 180)
+    assert learned_from(later) == "900 requests to learn from, 720 judged"
+
+
+def test_thresholds_are_shown_with_the_one_that_is_advised(training, duel):
+    """A few of them, each once, by rising value; without costs the curve has them already."""
+    head, rows = min_quality_rows(training)
+    assert head[0] == "min_quality"
+    values = [float(row[0]) for row in rows]
+    assert values == sorted(set(values))
+    assert advised_point(training).value in values
+    assert min_quality_rows(duel)[1] == []
+
+
+@given(st.floats(-2, 2), st.floats(0, 1), st.floats(0, 1))
+def test_no_share_is_told_below_0_or_above_1(value, down, up):
+    """What an estimate from a log has beyond is cut off; inside nothing moves."""
+    given_ = Estimate(value, value - down, value + up, 7)
+    found = clipped(given_, 0.0, 1.0)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.n == 7
+    if given_.low >= 0 and given_.high <= 1:
+        assert found == given_
+    assert math.isnan(clipped(Estimate(math.nan), 0.0, 1.0).low)
 
 
 def test_the_oracle_and_the_singles_are_those_of_the_log(training, long):
@@ -440,6 +527,11 @@ def test_a_log_of_one_outcome_per_request_is_estimated():
         assert single.low - 0.01 < truth < single.high + 0.01
     assert found.rival("zero").gain.low > 0
     assert any("doubly robust" in line for line in found.assumptions)
+    # What was not asked has no cost that could be missing.
+    assert not any(line.startswith("Costs are missing") for line in found.warnings)
+    shares = [p.quality for one in found.rivals for p in one.points]
+    shares += [p.quality for p in found.curve.points]
+    assert all(0 <= e.low <= e.value <= e.high <= 1 for e in shares)
 
 
 def test_stand_ins_have_the_right_mean():
