@@ -18,7 +18,6 @@ from toolkit.evaluate.format import (
     percent_interval,
     points_interval,
     quality_interval,
-    usd_interval,
 )
 from toolkit.evaluate.routers.confusions import KINDS, confusions
 from toolkit.evaluate.routers.settings import by_cost_limit, cost_limits
@@ -34,6 +33,8 @@ from toolkit.ui.router_form import TRAIN
 from toolkit.ui.router_setting import Setting
 
 PAGE = "router.py"
+QUICK = json.dumps({"head": "logistic", "folds": 2})
+"""Settings of a training that is soon through."""
 
 
 def town(names=("small", "large"), n=240, simulated=False, cost=True):
@@ -115,12 +116,12 @@ def test_before_training_the_page_says_what_it_does_and_how_long(place):
 
 def test_training_begins_when_it_is_asked_for_and_answers(place):
     """The first line is the training's verdict, with its n; the settings are out of the way."""
-    app = opened(PAGE, dataset="town")
+    app = opened(PAGE, dataset="town", train=QUICK)
     app.button(key="ask-train").click().run(timeout=120)
     assert not app.exception, app.exception
     assert "n\u00a0=\u00a0240." in said(app)
     assert len(app.metric) == 4
-    again = opened(PAGE, dataset="town")  # another session finds it
+    again = opened(PAGE, dataset="town", train=QUICK)  # another session finds it
     assert numbers(again) == numbers(app)
 
 
@@ -179,14 +180,14 @@ def test_a_log_without_grades_has_nothing_to_learn_from(place, data):
 
 def test_the_slider_moves_all_numbers(kept, trained):
     """Tiles, words and floor are those of the point that the slider is at."""
-    app = opened(PAGE, dataset="town")
-    for at in ("0.6", "0.9"):
+    app = opened(PAGE, dataset="town", knob="min_quality")
+    for at in ("0.1", "0.6", "0.9"):
         app.select_slider(key="at").set_value(at).run()
         assert not app.exception, app.exception
         (point,) = (p for p in trained.thresholds.points if p.value == float(at))
         assert numbers(app)[:2] == [
             quality_interval(point.quality).partition(" [")[0],
-            usd_interval(point.cost_usd_per_1k).partition(" [")[0],
+            trained.money.interval(point.cost_usd_per_1k).partition(" [")[0],
         ]
         assert f"right with a probability of {at} or more" in said(app)
         assert app.query_params["at"] == at
@@ -217,7 +218,11 @@ def test_every_rival_stands_in_the_table(kept, trained):
     app = opened(PAGE, dataset="town")
     (table,) = (t.value for t in app.dataframe if "gain" in t.value.columns)
     assert table["name"].tolist() == [one.name for one in trained.rivals]
-    assert table["gain"].tolist() == [points_interval(one.difference) for one in trained.rivals]
+    for name, field in (("difference", "difference"), ("gain", "gain")):
+        held = [points_interval(getattr(one, field)) for one in trained.rivals]
+        assert table[name].tolist() == held
+    assert table["quality"].tolist() == [quality_interval(one.quality_at) for one in trained.rivals]
+    assert table["own"].tolist() == [quality_interval(one.router_at) for one in trained.rivals]
 
 
 def test_prompts_and_names_show_as_they_are_written(place, monkeypatch):
@@ -226,7 +231,7 @@ def test_prompts_and_names_show_as_they_are_written(place, monkeypatch):
     data = town((f"a {nasty}", f"b {nasty}"), n=120)
     export(data, place.bundled / "odd")
     loaders.infos.clear()
-    app = opened(PAGE, dataset="odd")
+    app = opened(PAGE, dataset="odd", train=QUICK)
     app.button(key="ask-train").click().run(timeout=120)
     assert not app.exception, app.exception
     assert nasty in said(app)
@@ -240,7 +245,7 @@ def test_prompts_and_names_show_as_they_are_written(place, monkeypatch):
 
 def test_one_request_is_explained(kept, trained):
     """Where it goes, with its probability out of fold, what it needs, and what is like it."""
-    app = opened(PAGE, dataset="town", at="0.7")
+    app = opened(PAGE, dataset="town", knob="min_quality", at="0.7")
     rule = RouterRule(name="x", min_quality=0.7)
     chosen = app.selectbox(key="one-id").value
     i = trained.dataset.requests.column("request_id").to_pylist().index(chosen)
@@ -254,7 +259,7 @@ def test_one_request_is_explained(kept, trained):
 
 def test_ones_own_request_is_explained(kept, trained):
     """What is typed is read as a live request would be; what is left empty is not known."""
-    app = opened(PAGE, dataset="town", at="0.7")
+    app = opened(PAGE, dataset="town", knob="min_quality", at="0.7")
     app.segmented_control(key="one-how").set_value("my own").run()
     assert "Write something, and it is told where it goes." in said(app)
     prompt = "What is 31 plus 34?"
@@ -326,12 +331,12 @@ def test_simulated_data_says_so(place):
 
 def test_without_costs_quality_alone_is_shown(place):
     """No cost is never 0: tiles and knobs that would need one are not there."""
-    export(town(cost=False), place.bundled / "free")
+    export(town(n=120, cost=False), place.bundled / "free")
     loaders.infos.clear()
-    app = opened(PAGE, dataset="free")
+    app = opened(PAGE, dataset="free", train=QUICK)
     app.button(key="ask-train").click().run(timeout=120)
     assert not app.exception, app.exception
-    assert "Cost per 1,000" not in [metric.label for metric in app.metric]
+    assert not [metric.label for metric in app.metric if metric.label.startswith("Cost")]
     assert "$0" not in said(app)
     assert app.segmented_control(key="knob").options == ["Quality"]
 

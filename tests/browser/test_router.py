@@ -58,7 +58,7 @@ def test_the_answer_is_seen_at_every_width(page, server):  # noqa: F811
 
 def test_the_slider_moves_the_point_and_a_reload_keeps_it(page, server):  # noqa: F811
     """The setting stands in the address; the rest of the page is not run again for it."""
-    trained(page, server, at="0.6")
+    trained(page, server, knob="min_quality", at="0.6")
     slider = page.get_by_role("slider").first
     slider.focus()
     slider.press("ArrowRight")
@@ -72,7 +72,7 @@ def test_the_slider_moves_the_point_and_a_reload_keeps_it(page, server):  # noqa
 
 def test_it_is_kept_and_becomes_a_draft_of_the_policy(page, server):  # noqa: F811
     """From the picture to a name in the registry, to a rule that the Policy page shows."""
-    trained(page, server, at="0.6")
+    trained(page, server, knob="min_quality", at="0.6")
     page.get_by_role("button", name="Use in my policy").click()
     dialog = page.get_by_role("dialog")
     name = dialog.get_by_role("textbox", name="Name")

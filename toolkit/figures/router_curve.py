@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from toolkit.evaluate.routers.curve import CurvePoint, RouterCurve
     from toolkit.evaluate.routers.training import Training
 
+POOR = 0.5
+"""Settings with less than this share of the best single model's quality do not widen the range."""
 BAND = 0.16
 """Opacity of the intervals."""
 
@@ -68,7 +70,9 @@ def _costs(
     curve = training.curve
     known = [p for p in curve.points if not math.isnan(p.cost_usd_per_1k.value + p.quality.value)]
     fig = theme.figure(height, "Quality against cost of the router, among what it has to beat")
-    shown = [*known, *([at] if at is not None else [])]
+    least = _least(training, whole)
+    worth = [p for p in known if p.quality.value >= least] or known
+    shown = [*worth, *([at] if at is not None else [])]
     scales = _scales(training, shown, whole)
     rival_lines(fig, training.rivals)
     _router(fig, curve, known)
@@ -92,8 +96,16 @@ def _costs(
     return fig
 
 
+def _least(training: Training, whole: bool) -> float:
+    """The quality below which nobody would think of a setting."""
+    best = training.rival("single")
+    return POOR * best.point.quality.value if best is not None and not whole else -math.inf
+
+
 def _scales(training: Training, shown: Sequence[CurvePoint], whole: bool) -> tuple[Scale, Scale]:
-    beside = [p for rival in training.rivals for p in rival.points]
+    least = _least(training, whole)
+    points = [p for rival in training.rivals for p in rival.points]
+    beside = [p for p in points if p.quality.value >= least]
     cost = [p.cost_usd_per_1k.value for p in shown]
     quality = [end for p in shown for end in (p.quality.value, p.quality.low, p.quality.high)]
     return (

@@ -32,13 +32,13 @@ def importance_figure(rows: Sequence[Importance], height: int | None = None) -> 
         [theme.cut(one.name, 60) for one in some],
         [
             Panel(
-                "quality lost<br>at equal cost",
+                "quality lost at<br>equal cost, 0 to 1",
                 [_mark(one, "drop") for one in some],
                 {"tickformat": ".3~f"},
                 [(0.0, theme.NEUTRAL)],
             ),
             Panel(
-                "rise of<br>the log loss",
+                "rise of the<br>log loss, nats",
                 [_mark(one, "log_loss_rise") for one in some],
                 {"tickformat": ".3~f"},
                 [(0.0, theme.NEUTRAL)],

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from toolkit.evaluate.routers.learning import LearningCurve
 
 TITLES = {
-    "net_quality": "quality less cost (higher is better)",
-    "log_loss": "log loss (lower is better)",
+    "net_quality": "quality less its price, 0 to 1 (higher is better)",
+    "log_loss": "log loss, nats (lower is better)",
 }
 
 

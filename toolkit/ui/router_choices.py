@@ -142,7 +142,7 @@ def _values(digest: str, column: str, _data: Dataset) -> list[str]:  # noqa: ARG
 
 SECONDS_PER_CELL = 1.2e-3
 """Of a training by requests × models, with all that is told of it; measured on two cores."""
-SLOWER = {"auto": 1.5, "logistic": 1.0, "boosting": 4.0, "neighbours": 0.7, "stack": 6.0}
+SLOWER = {"auto": 2.5, "logistic": 1.0, "boosting": 4.0, "neighbours": 0.7, "stack": 6.0}
 
 
 def duration(data: Dataset, choice: Choice) -> str:
@@ -150,7 +150,7 @@ def duration(data: Dataset, choice: Choice) -> str:
     seconds = data.n_requests * len(choice.models) * SECONDS_PER_CELL * SLOWER[choice.head]
     about = next((s for s in (10, 20, 30, 60) if seconds <= s), 0)
     words = f"{about} seconds" if about else f"{round(seconds / 60) + 1} minutes"
-    return f"It takes up to about {words}, and can be stopped."
+    return f"It takes about {words}, more on a busy machine, and can be stopped."
 
 
 def allowed(choice: Choice, data: Dataset) -> bool:

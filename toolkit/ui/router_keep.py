@@ -7,20 +7,36 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit.errors import DetourError
+from toolkit.learn.registry import list_routers
 from toolkit.ui.router_view import Trained
 from toolkit.ui.text import bold, file_name, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolkit.learn.registry import RouterEntry
+
 _KEPT = "routers-kept"
 """Session key: as what the trainings of this session were saved, by their settings."""
 
 
 def kept_as(found: Trained) -> str | None:
-    """The name of this very training in the registry, where it was saved in this session."""
-    names: dict[object, str] = st.session_state.setdefault(_KEPT, {})
-    return names.get(found.key)
+    """What this very training is called in the registry, where it was saved in this session.
+
+    The name alone while that stands for it; None too once somebody has deleted it.
+    """
+    known: dict[object, tuple[str, str]] = st.session_state.setdefault(_KEPT, {})
+    if found.key not in known:
+        return None
+    for entry in list_routers():
+        if (entry.reference, _made_at(entry)) == known[found.key]:
+            return entry.name if entry.current else entry.reference
+    return None
+
+
+def _made_at(entry: RouterEntry) -> str:
+    """So that a version of the same name and number that somebody else made is not taken for it."""
+    return entry.card.made_at if entry.card is not None else ""
 
 
 def keep_form(
@@ -56,7 +72,7 @@ def _keep(found: Trained, place: str, then: Callable[[str], None] | None) -> Non
     entry = found.training.save(name.strip(), promote=promote)
     # The first version of a name is the current one whatever was asked for.
     whole = entry.name if entry.current else entry.reference
-    st.session_state.setdefault(_KEPT, {})[found.key] = whole
+    st.session_state.setdefault(_KEPT, {})[found.key] = (entry.reference, _made_at(entry))
     st.toast(f"Saved as {bold(entry.name)}, version {entry.version}", icon=":material/save:")
     if then is not None:
         then(whole)

@@ -53,10 +53,10 @@ def setting(found: Trained) -> None:
     left, right = st.columns([5, 2])
     with right, st.container(border=True, height="stretch", gap="small"):
         at = turned(found)
+        use(found, at)
         st.caption(literal(at.words))
         _shares(found, at)
         _promise(found, at)
-        use(found, at)
     with left, st.container(border=True, gap="xsmall", height="stretch"):
         title = "The router and what it has to beat"
         heading(title, FIGURE, lambda: found.training.to_pandas().reset_index())
@@ -71,9 +71,14 @@ def setting(found: Trained) -> None:
 def _shares(found: Trained, at: Setting) -> None:
     """Whom the requests go to."""
     shares = sorted(zip(at.point.shares, found.training.models, strict=True), reverse=True)
-    some = [f"{bold(model)}\u00a0{_whole(share)}" for share, model in shares if share]
+    some = [f"{_unbroken(model)}\u00a0{_whole(share)}" for share, model in shares if share]
     more = f" and {len(some) - 4} more" if len(some) > 5 else ""
     st.markdown("Asked first: " + ", ".join(some[: 4 if more else 5]) + more)
+
+
+def _unbroken(model: str) -> str:
+    """A name that does not break at its hyphens: an invisible joiner stands behind each."""
+    return bold(model.replace("-", "-\u2060"))
 
 
 def _whole(share: float) -> str:

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from toolkit.evaluate.format import points_interval, quality_interval, usd, usd_interval
+from toolkit.evaluate.format import points_interval, quality_interval
 from toolkit.ui.charts import heading
 from toolkit.ui.router_view import Trained
+from toolkit.ui.text import literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from toolkit.evaluate.intervals import Estimate
     from toolkit.evaluate.routers.rivals import Rival
+    from toolkit.evaluate.routers.training import Training
 
 KINDS = {
     "single": "one model for all",
@@ -27,62 +29,80 @@ KINDS = {
 
 
 def rivals(found: Trained) -> None:
-    """A row for each: what it costs and gives, and the router minus it at the same cost."""
+    """A row for each: the router minus it, as the verdict has it, and the best that it reaches."""
     import pandas as pd
 
-    rows = found.training.rivals
+    training = found.training
+    rows, priced = training.rivals, training.aiq is not None
     st.subheader("What does it have to beat?", anchor=False)
     with st.container(border=True, gap="xsmall"):
         heading("The router against what is simpler", "rivals", lambda: _numbers(rows))
         text = st.column_config.TextColumn
-        shown = [_row(one) for one in rows]
+        money = {
+            "at": text(f"At a cost, USD /{training.money.per}", width=125, help=_AT),
+            "gain": text("over all costs", width=170, help=_GAIN),
+        }
+        shown = pd.DataFrame([_row(training, one) for one in rows])
         st.dataframe(
-            pd.DataFrame(shown),
+            shown if priced else shown.drop(columns=list(money)),
             hide_index=True,
             key="rivals",
             placeholder="–",
             height="content" if len(rows) <= 12 else 420,
             alt="Single models, random mix, zero router, nearest neighbours, lookup table, oracle",
-            column_config={
-                "name": text("Instead of the router", pinned=True, width=190),
-                "gain": text("The router at the same cost", width=190, help=_GAIN),
-                "sure": text("is", width=115),
-                "at": text("at, USD /1k", width=95),
-                "quality": text("Best quality of that, 95 %", width=160),
-                "cost": text("at, USD /1k, 95 %", width=190),
-                "aiq": text("The router over all budgets", width=200, help=_AIQ),
-                "kind": text("What that is", width=330),
+            column_config=(money if priced else {})
+            | {
+                "name": text("Instead of the router", pinned=True, width=165),
+                "quality": text("its quality, 95 %", width=135),
+                "own": text("the router's", width=135),
+                "difference": text("The router minus that", width=180),
+                "sure": text("is", width=110),
+                "kind": text("What that is", width=320),
             },
         )
+        most = f", up to {training.money.each(training.aiq.enough_cost)}" if training.aiq else ""
         st.caption(
-            "Differences are paired: the same requests, of which neither had seen any. What could "
-            "be chance is neither better nor worse."
+            "Each row is at one cost, and paired: the same requests, of which neither had seen "
+            "any. What has many settings is judged as in the first line, over all costs"
+            f"{literal(most)}. What could be chance is neither better nor worse."
+            if priced
+            else "Paired: the same requests, of which neither had seen any, each at its best. What "
+            "could be chance is neither better nor worse."
         )
 
 
+_AT = "The cost of the other; where that has many settings, one in the middle of all costs."
 _GAIN = (
-    "Quality of the router minus that of the other at the other's cost; of one with several "
-    "settings, in the middle of all budgets; without costs, of each at its best."
+    "Quality of the router minus that of the other, on average over all costs from the cheapest "
+    "single model to the best one; of what has more than one setting."
 )
-_AIQ = "Mean quality over all budgets from the cheapest model to the best one (AIQ), minus its."
 
 
-def _row(one: Rival) -> dict[str, Any]:
-    d = one.difference
-    sure = "–"
-    if d.n:
-        sure = "surely better" if d.low > 0 else "surely worse" if d.high < 0 else "could be chance"
-    # A rival's best setting stands for it; the others are in the picture.
+def _row(training: Training, one: Rival) -> dict[str, Any]:
     return {
         "name": one.name,
-        "gain": points_interval(d),
-        "sure": sure,
-        "at": usd(one.at_usd_per_1k),
-        "quality": quality_interval(one.point.quality),
-        "cost": usd_interval(one.point.cost_usd_per_1k),
-        "aiq": points_interval(one.gain),
+        "at": training.money.usd(one.at_usd_per_1k),
+        "quality": quality_interval(one.quality_at),
+        "own": quality_interval(one.router_at),
+        "difference": points_interval(one.difference),
+        "gain": points_interval(one.gain),
+        "sure": _sure(one.gain if one.gain.n else one.difference),
         "kind": KINDS[one.kind] + (f", by {one.column}" if one.column else ""),
     }
+
+
+def _sure(gain: Estimate) -> str:
+    if not gain.n:
+        return "–"
+    if gain.low == gain.high == 0:
+        return "the same"
+    return (
+        "surely better"
+        if gain.low > 0
+        else "surely worse"
+        if gain.high < 0
+        else ("could be chance")
+    )
 
 
 def _numbers(rows: tuple[Rival, ...]) -> pd.DataFrame:
@@ -99,6 +119,8 @@ def _numbers(rows: tuple[Rival, ...]) -> pd.DataFrame:
                 **_spread("cost_usd_per_1k", point.cost_usd_per_1k),
                 **_spread("quality", point.quality),
                 "at_usd_per_1k": one.at_usd_per_1k,
+                **_spread("its_quality_there", one.quality_at),
+                **_spread("router_there", one.router_at),
                 **_spread("router_minus_it", one.difference),
                 **_spread("router_minus_it_over_budgets", one.gain),
             }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from toolkit.evaluate.format import number, usd, usd_per_1k
+from toolkit.evaluate.format import number
+from toolkit.evaluate.routers.money import Money
 from toolkit.policy.router_rule import RouterRule
 from toolkit.ui import strays
 from toolkit.ui.router_view import Trained
-from toolkit.ui.text import literal
 from toolkit.ui.tradeoffs_form import write_link
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Setting:
 
     knob: str
     point: CurvePoint
+    money: Money = field(default_factory=Money)
+    """how costs are written"""
 
     def rule(self, name: str) -> RouterRule:
         """As a policy has it, for the saved router ``name``."""
@@ -43,10 +45,16 @@ class Setting:
             QUALITY: "Each request goes to the cheapest model whose answer is right with a "
             f"probability of {number(self.point.value)} or more; where none is, to the likeliest.",
             COST: "Each request goes to the model most likely to be right of those expected to "
-            f"cost {usd(self.point.value)} or less for it; where none does, to the cheapest.",
+            f"cost {self.money.usd(self.point.value * 1_000)} or less per {self._many} like it; "
+            "where none does, to the cheapest.",
             WORTH: "Each request goes where a better chance is still worth its price: up to "
-            f"{usd(self.point.value)} per 1,000 requests for one point (0.01) of quality.",
+            f"{self.money.usd(self.point.value)} per {self._many} requests for one point (0.01) "
+            "of quality.",
         }[self.knob]
+
+    @property
+    def _many(self) -> str:
+        return {"1k": "1,000", "1M": "million"}[self.money.per]
 
 
 def points(found: Trained, knob: str) -> tuple[CurvePoint, ...]:
@@ -79,7 +87,8 @@ def knobs(found: Trained) -> list[str]:
 def turned(found: Trained) -> Setting:
     """Draw the knob; where it stands."""
     options = knobs(found)
-    _first(KNOB, options, options[0])
+    begin = _begin(found, options)
+    _first(KNOB, options, begin)
     chosen = st.segmented_control(
         "Set it by",
         options,
@@ -90,21 +99,27 @@ def turned(found: Trained) -> Setting:
         help="How good at least, how dear at most, or what better is worth: `min_quality`, "
         "`max_cost_usd` or `tradeoff_usd_per_point` of the route in a policy",
     )
-    knob = chosen or options[0]
+    knob, money = chosen or begin, found.training.money
     known = points(found, knob)
     values = {written(point.value): point for point in known}
     _first(AT, list(values), _usual(found, known))
     label = {
         QUALITY: "Right with a probability of at least",
-        COST: "Expected to cost at most, USD per request",
-        WORTH: "One point of quality is worth, USD /1k",
+        COST: f"Expected to cost at most, USD /{money.per}",
+        WORTH: f"One point of quality is worth, USD /{money.per}",
     }[knob]
     at = st.select_slider(
-        label, list(values), key=AT, format_func=lambda one: _shown(knob, values[one].value)
+        label, list(values), key=AT, format_func=lambda one: _shown(knob, values[one].value, money)
     )
-    begins = knob == QUALITY and at == _usual(found, known)
+    begins = knob == begin and at == _usual(found, known)
     write_link({} if begins else {KNOB: knob, AT: str(at)}, {KNOB, AT})
-    return Setting(knob, values[str(at)])
+    return Setting(knob, values[str(at)], money)
+
+
+def first_setting(found: Trained) -> CurvePoint:
+    """Where the knob begins."""
+    known = points(found, _begin(found, knobs(found)))
+    return next(p for p in known if written(p.value) == _usual(found, known))
 
 
 def written(value: float) -> str:
@@ -112,8 +127,24 @@ def written(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _shown(knob: str, value: float) -> str:
-    return number(value) if knob == QUALITY else usd(value)
+def _shown(knob: str, value: float, money: Money) -> str:
+    if knob == QUALITY:
+        return number(value)
+    return money.usd(value * 1_000 if knob == COST else value)
+
+
+def _begin(found: Trained, options: list[str]) -> str:
+    """The way to choose that is as good as the best single model for least."""
+
+    def least(knob: str) -> tuple[bool, float]:
+        known = points(found, knob)
+        usual = _usual(found, known)
+        point = next(p for p in known if written(p.value) == usual)
+        single = found.training.rival("single")
+        enough = single is not None and point.quality.value >= single.point.quality.value
+        return not enough, _amount(point.cost_usd_per_1k)
+
+    return min(options, key=least)
 
 
 def _usual(found: Trained, known: tuple[CurvePoint, ...]) -> str:
@@ -142,8 +173,3 @@ def _first(key: str, options: list[str], otherwise: str) -> None:
         if wanted and wanted not in options and key not in st.session_state:
             strays.lost({KNOB: "way to choose", AT: "setting"}[key], wanted)
         st.session_state[key] = wanted if wanted in options else otherwise
-
-
-def cost_words(point: CurvePoint) -> str:
-    """``$0.310 /1k``, or nothing where costs are not known."""
-    return literal(usd_per_1k(point.cost_usd_per_1k.value))

@@ -14,12 +14,13 @@ from toolkit.evaluate.format import (
     percent_interval,
     points_interval,
     quality_interval,
-    usd_interval,
 )
 from toolkit.evaluate.intervals import Estimate
 from toolkit.ui.router_setting import Setting
 from toolkit.ui.router_view import Trained
 from toolkit.ui.text import literal
+
+PER = {"1k": "1,000", "1M": "million"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def tile_row(found: Trained, at: Setting) -> None:
 
 def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     training, point = found.training, at.point
+    money = training.money
     tiles = [
         _Tile(
             "Quality, 0 to 1",
@@ -54,18 +56,19 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if math.isfinite(point.cost_usd_per_1k.value):
         tiles.append(
             _Tile(
-                "Cost per 1,000",
-                "Of 1,000 requests, for the model that is asked first, at this setting.",
+                f"Cost per {PER[money.per]}",
+                f"Of {PER[money.per]} requests, for the model that is asked first, at this "
+                "setting.",
                 point.cost_usd_per_1k,
-                usd_interval,
+                money.interval,
             )
         )
     if math.isfinite(point.gain.value):
         tiles.append(
             _Tile(
-                "Gain at this cost",
-                "Quality above that of the single models mixed at random at the same cost: what "
-                "learning adds at this setting (the zero router is that mix).",
+                "Above chance, this cost",
+                "Quality above that of the single models mixed at random at the cost of this "
+                "setting: what learning adds there (the zero router is that mix).",
                 point.gain,
                 points_interval,
             )
@@ -73,9 +76,9 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if training.aiq is not None:
         tiles.append(
             _Tile(
-                "Gain over all budgets",
-                "The same on average over all budgets, from the cheapest single model to the best "
-                "one: AIQ minus that of the zero router.",
+                "Above chance, all costs",
+                "The same on average over all costs, from the cheapest single model to the best "
+                "one, as in the first line and in the table: AIQ minus that of the zero router.",
                 training.aiq.gain_to_best,
                 points_interval,
             )

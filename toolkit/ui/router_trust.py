@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from toolkit import figures
-from toolkit.evaluate.format import count, points_interval, quality_interval, usd_interval
+from toolkit.evaluate.format import count, points_interval, quality_interval
 from toolkit.ui.charts import heading, picture
+from toolkit.ui.router_setting import first_setting
 from toolkit.ui.router_view import Trained
 from toolkit.ui.text import bold, literal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from toolkit.evaluate.routers.slices import RouterSlices
 
 MODEL = "reliability-of"
 
@@ -41,7 +44,9 @@ def _calibration(found: Trained) -> None:
         return
     left, right = st.columns([2, 3])
     if st.session_state.get(MODEL) not in known:
-        st.session_state[MODEL] = next(iter(known))
+        # The one that is asked most often tells most.
+        asked = dict(zip(found.training.models, first_setting(found).shares, strict=True))
+        st.session_state[MODEL] = max(known, key=lambda model: asked.get(model, 0.0))
     with left, st.container(border=True, gap="xsmall", height="stretch"):
         heading("Predicted against observed", "reliability", lambda: _bins(found))
         model = st.selectbox(
@@ -108,12 +113,12 @@ def _scores(found: Trained) -> None:
         height="content" if len(rows) <= 10 else 385,
         alt="Calibration error and Brier score of each model",
         column_config={
-            "model": text("Model", width=150),
-            "ece": text("ECE, 95 %", width=135, help=_ECE),
-            "right": number("by chance", format="%.3f", width=75, help=_CHANCE),
-            "brier": text("Brier, 95 %", width=135, help=_BRIER),
-            "base": number("of the mean", format="%.3f", width=85, help=_BASE),
-            "n": number("n", format="localized", width=60),
+            "model": text("Model", width=120),
+            "ece": text("Error (ECE), 95 %", width=130, help=_ECE),
+            "right": number("chance: up to", format="%.3f", width=75, help=_CHANCE),
+            "brier": text("Brier, 95 %", width=130, help=_BRIER),
+            "base": number("of means", format="%.3f", width=70, help=_BASE),
+            "n": number("n", format="localized", width=50),
         },
     )
 
@@ -159,10 +164,20 @@ def _slices(found: Trained) -> None:
         return
     with st.container(border=True, gap="xsmall"):
         heading("On which requests is it better, on which worse?", "slices", parts.to_pandas)
-        st.caption(f"The router is set to {literal(parts.router)}, by the slider or not.")
+        st.caption(_compared(parts))
         st.markdown("\n".join(f"- {literal(line)}" for line in parts.words))
         with st.expander("By group", icon=":material/table_rows:"):
             _groups(found)
+
+
+def _compared(parts: RouterSlices) -> str:
+    """At which setting, in a sentence."""
+    if not any(math.isfinite(part.cost_usd_per_1k.value) for part in parts.parts):
+        return "The router is set to the highest quality; the slider does not change this."
+    return (
+        f"At about equal cost: in each group the router has the setting whose cost there is "
+        f"nearest to that of {bold(parts.rivals[0])}. The slider does not change this."
+    )
 
 
 def _groups(found: Trained) -> None:
@@ -170,6 +185,7 @@ def _groups(found: Trained) -> None:
 
     parts = found.training.slices
     assert parts is not None
+    money = found.training.money
     column = st.segmented_control(
         "By",
         list(parts.columns),
@@ -183,7 +199,7 @@ def _groups(found: Trained) -> None:
             "name": part.name,
             "n": part.requests,
             "quality": part.quality.value,
-            "cost": usd_interval(part.cost_usd_per_1k),
+            "cost": money.interval(part.cost_usd_per_1k),
             **{f"{i}": points_interval(a.quality) for i, a in enumerate(part.against)},
             **{
                 f"sure{i}": _sure(a.quality.value, a.p_adjusted) for i, a in enumerate(part.against)
@@ -207,7 +223,7 @@ def _groups(found: Trained) -> None:
             "name": text(column or "", width=150),
             "n": number("n", format="localized", width=60),
             "quality": number("Quality", format="%.3f", width=70),
-            "cost": text("Cost /1k", width=170),
+            "cost": text(f"Cost /{money.per}, 95 %", width=170),
             **against,
         },
     )

@@ -23,11 +23,27 @@ FALLBACKS = 2
 
 
 def use(found: Trained, at: Setting) -> None:
-    """The button that leads there."""
+    """The button that leads there; before it that of the lookup table, where this is advised."""
+    from toolkit.evaluate.routers.words import table_instead
+
+    table = table_instead(found.training)
+    if table is not None:
+        st.button(
+            "Use the lookup table",
+            key="table-use",
+            type="primary",
+            icon=":material/table:",
+            on_click=attempt,
+            args=("table", _take_table, found),
+            help=f"As a draft of the policy, with rules by {literal(table.column)} in place of its "
+            "own: the cheapest that are as good as the best single model. You can save or discard "
+            "it.",
+        )
+        complain("table")
     st.button(
-        "Use in my policy",
+        "Use the router" if table is not None else "Use in my policy",
         key="router-use",
-        type="primary",
+        type="secondary" if table is not None else "primary",
         icon=":material/check:",
         on_click=st.session_state.update,
         args=({"router-using": True},),
@@ -35,6 +51,10 @@ def use(found: Trained, at: Setting) -> None:
     )
     if st.session_state.pop("router-using", False):
         _dialog(found, at)
+
+
+def _take_table(found: Trained) -> None:
+    take(found.view, found.training.lookup_policy())
 
 
 @st.dialog("Use this router in my policy", icon=":material/route:")
