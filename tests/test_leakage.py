@@ -10,7 +10,7 @@ import pytest
 from tests.router_data import bfcl
 from toolkit.evaluate.routers.leakage import determining, leaks, named_afterwards
 from toolkit.evaluate.routers.train import train
-from toolkit.logs.datasets import dataset_from_frame
+from toolkit.logs.datasets import dataset_from_frame, load_dataset
 
 MODELS = ("large", "small")
 WORDS = np.array(["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"])
@@ -211,3 +211,37 @@ def test_training_on_a_leaked_column_warns_of_it_by_name():
     trained = train(_dataset(_requests(400) | {"hint": hint}, y), text=None)
     assert any("'hint'" in text for text in trained.leaks)
     assert any("'hint'" in text for text in trained.warnings)
+
+
+@pytest.mark.parametrize("graded", ["word", "sentence", "number"])
+def test_a_column_of_the_correct_answers(graded):
+    """It tells nothing of a model by itself, but a model is right where it says what it holds."""
+    rng = np.random.default_rng(5)
+    n = 400
+    key = rng.choice(["A", "B", "C", "D"], n) if graded != "number" else rng.integers(0, 90, n)
+    requests = _requests(n) | {"choice": key.tolist()}
+    requests["hint"] = np.where(rng.random(n) < 0.6, key, key[::-1]).tolist()
+    wrong = key[rng.permutation(n)]
+    said = np.where(rng.random((2, n)) < [[0.8], [0.5]], key, wrong)
+    y = (said == key).T.astype(float)
+    how = {"sentence": "It is {}, as\nI think.", "number": "x = {}"}.get(graded, " {}\n")
+    answers = {m: [how.format(one) for one in of] for m, of in zip(MODELS, said, strict=True)}
+    read = ["category", "size", "hint", "choice"]
+    (found,) = leaks(pa.table(requests), y, MODELS, read=read, answers=answers)
+    assert found == (
+        "Column 'choice' holds the correct answers: large is right where its answer is what stands"
+        " there. A live request does not have it."
+    )
+    assert leaks(pa.table(requests), y, MODELS, read=read[:3], answers=answers) == ()
+
+
+@pytest.mark.parametrize("details", [True, False], ids=["details", "quick"])
+def test_a_training_on_real_correct_answers_warns(details):
+    """Quick or not: the reference is known by its name, and by what models said."""
+    models = ["gemma3-few-shot", "calculator"]
+    how = {"models": models, "columns": ["reference", "grader", "category"], "text": None}
+    found = train(load_dataset("local"), head="neighbours", folds=2, details=details, **how)
+    text = "\n".join(found.warnings)
+    assert "Column 'reference' is read by the router, and by its name it is known only" in text
+    assert "Column 'reference' holds the correct answers: " in text
+    assert "Column 'grader' is read by the router" in text

@@ -48,12 +48,15 @@ def learn_columns(
 ) -> tuple[list[Column], dict[str, str]]:
     """Decide which columns are read and how; also why each other one is not.
 
+    A wanted column that says nothing in these requests is left out: a few of them, as a learning
+    curve learns from, may lack what is in all.
+
     Args:
         table: the training requests.
         wanted: "auto", or the names of columns to read whatever they are called.
 
     Raises:
-        DataError: a wanted column is not there or cannot be read.
+        DataError: a wanted column is not there, or holds neither numbers nor text.
     """
     auto = isinstance(wanted, str)
     if auto and wanted != "auto":
@@ -73,7 +76,7 @@ def learn_columns(
             read.append(column)
         else:
             left[name] = reason or column or ""
-            if not auto:
+            if not auto and not kind_of(table[name].type):
                 raise DataError(f"columns: {name!r} cannot be read: {column}")
     return sorted(read, key=lambda column: column["kind"] != "category"), left
 

@@ -84,6 +84,7 @@ def train(
     began = time.perf_counter()
     _check(split, folds, seed)
     found = outcomes(dataset, models)
+    _check_columns(found, columns)
     given = {
         "text": text,
         "columns": columns if isinstance(columns, str) else list(columns),
@@ -223,6 +224,15 @@ def _check(split: str, folds: int, seed: int) -> None:
         raise DataError(f"split: there is no such split; got {split!r}; allowed: {allowed}")
     if not 2 <= folds <= MOST_FOLDS:
         raise DataError(f"folds: got {folds!r}; allowed: 2 to {MOST_FOLDS}")
+
+
+def _check_columns(found: Outcomes, columns: Sequence[str] | str) -> None:
+    """DataError where a column that was named tells nothing in all the requests."""
+    from toolkit.learn.columns import learn_columns
+
+    if not isinstance(columns, str):
+        for name, why in learn_columns(found.requests, columns)[1].items():
+            raise DataError(f"columns: {name!r} cannot be read: {why}; allowed: other columns")
 
 
 def _maker(
