@@ -648,3 +648,78 @@ def test_trees_that_lead_nowhere(name, value, match):
     wrong = {**tree, name: tree[name][:2] if value is None else np.full_like(tree[name], value)}
     with pytest.raises(ValueError, match=match):
         packing._check_trees({"head_": [{"trees": wrong}]})
+
+
+@pytest.mark.parametrize("at", ["the folder", "above it", "its own"])
+def test_a_place_is_tried_before_there_is_anything_to_save(root, tmp_path, monkeypatch, at):
+    """A file in the way of a folder is found without writing, and told as saving would tell it."""
+    assert places.checked_place("easy") == "easy"
+    assert not root.exists()
+    if at == "the folder":
+        root.write_text("mine")
+    elif at == "above it":
+        (tmp_path / "file").write_text("mine")
+        monkeypatch.setenv("DETOUR_ROUTERS", str(tmp_path / "file" / "routers"))
+    else:
+        root.mkdir()
+        (root / "easy").write_text("mine")
+    before = {path: path.is_file() for path in tmp_path.rglob("*")}
+    with pytest.raises(DataError, match="set DETOUR_ROUTERS to a folder"):
+        places.checked_place("easy")
+    assert {path: path.is_file() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_place_that_the_system_refuses(monkeypatch):
+    """Not even root writes into /proc."""
+    monkeypatch.setenv("DETOUR_ROUTERS", "/proc/xx")
+    with pytest.raises(DataError, match=r"/proc/xx: cannot be written; got .*; set DETOUR_ROUTERS"):
+        places.checked_place("easy")
+
+
+def test_a_name_that_differs_in_case_is_found_early(saved):
+    """Before a training whose router could not be saved."""
+    assert places.checked_place("easy") == "easy"
+    with pytest.raises(DataError, match="'easy' differs from 'Easy' only in the case"):
+        places.checked_place("Easy")
+
+
+def test_a_router_that_is_asked_for_a_problem(saved):
+    """Nothing of one that can be loaded; why not, of one that cannot."""
+    assert registry.router_problem("easy") == ""
+    saved.path.write_bytes(saved.path.read_bytes()[:-9])
+    assert registry.router_problem("easy@1").startswith("easy")
+    with pytest.raises(DataError, match="there is no router 'hard'"):
+        registry.router_problem("hard")
+
+
+def test_requests_as_a_list_of_dictionaries(router):
+    """Rows foretell what columns do; what a row lacks, or has of another kind, is missing."""
+    rows = requests().to_pylist()
+    assert np.array_equal(router.predict(rows), router.predict(requests()))
+    bare, odd = ({**rows[0]} for _ in range(2))
+    del bare["category"]
+    odd["category"] = 5
+    mixed = [rows[1], bare, odd, {**rows[2], "input_tokens": "many"}, {}]
+    found = router.predict(mixed)
+    assert np.array_equal(found[1], found[2])
+    for row, one in zip(mixed[:4], found, strict=False):
+        assert np.array_equal(router.predict([row])[0], one)
+    frame = pa.Table.from_pylist(rows[:4]).to_pandas()
+    frame["category"] = [rows[1]["category"], None, 5, rows[2]["category"]]
+    assert router.predict(frame).shape == (4, 2)
+    rng = np.random.default_rng(1)
+    again = QualityRouter(text=None, folds=2).fit(rows, rng.random((N, 1)))
+    assert again.n_features_in_ == 4
+
+
+def test_fitting_is_strict(router):
+    """Values of a column that differ in kind, or a prompt of numbers, are a mistake there."""
+    rows = requests().to_pylist()
+    rows[3]["category"] = 5
+    with pytest.raises(DataError, match="cannot be read as columns"):
+        QualityRouter(text=None).fit(rows, np.zeros((N, 1)))
+    numbers = requests().drop_columns(["prompt"]).append_column("prompt", pa.array(range(N)))
+    with pytest.raises(DataError, match="column 'prompt': not text; got int64"):
+        QualityRouter().fit(numbers, np.zeros((N, 1)))
+    with pytest.raises(DataError, match="numbers of shape"):
+        router.predict([[1.0, 2.0]])

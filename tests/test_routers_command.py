@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from skops.io import dumps
 from typer.testing import CliRunner
 
 from toolkit.cli import app
@@ -115,13 +117,12 @@ def test_the_list(saved):
     """Every version, which is current, and from what it learned; text is made harmless."""
     text = ok("routers")
     assert text == ok("routers", "list")
-    assert [line.split()[0] for line in text.splitlines()] == [
-        "router",
-        "easy@1",
-        "easy@2",
-        "hard@1",
-    ]
+    lines = text.split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines] == ["router", "easy@1", "easy@2", "hard@1"]
+    assert lines[0].split("  ")[-1].strip() == "made at"
     assert "easy@1  current  support log" in text
+    assert "0.800 [0.780, 0.820]  +3.1 points [+1.2, +4.9]" in lines[1]
+    assert "- Best quality: out of fold, at the min_quality where it is highest." in text
     assert ", simulated" in text
     assert "\x1b" not in text
     found = json.loads(ok("routers", "--json"))["routers"]
@@ -132,13 +133,91 @@ def test_the_list(saved):
     assert found[0]["dataset"] == "support log"
     assert found[0]["models"] == ["small", "large"]
     assert found[0]["problem"] is None
+    assert found[0]["score"] == {
+        "min_quality": 0.5,
+        "quality": {"value": 0.8, "ci95": [0.78, 0.82], "n": 900},
+        "aiq_gain": {"value": 0.031, "ci95": [0.012, 0.049], "n": 900},
+        "apgr": None,
+    }
+
+
+def test_the_list_without_costs_or_scores(router, saved):
+    """APGR stands where no costs are known; a router that was not judged has dashes, and null."""
+    scores = {"apgr": 0.54, "apgr_ci95": [0.5, 0.58], "apgr_n": 900, "aiq_gain": None}
+    save_router(router, "free", told(**scores, thresholds="none"))
+    save_router(router, "bare", {})
+    text = ok("routers")
+    assert "APGR 54.0 % [50.0, 58.0]" in text
+    assert next(line for line in text.splitlines() if line.startswith("bare@1")).count("–") >= 4
+    found = {r["name"]: r["score"] for r in json.loads(ok("routers", "--json"))["routers"]}
+    assert found["bare"] is None
+    assert (found["free"]["quality"], found["free"]["apgr"]["value"]) == (None, 0.54)
+
+
+@pytest.mark.parametrize("broken", ["rubbish", "", "9", None, "folder"])
+def test_a_name_that_stands_for_nothing(saved, broken):
+    """Where `current` cannot be read the list says so, and how to name a version."""
+    current = saved / "easy" / "current"
+    current.unlink()
+    if broken == "folder":
+        current.mkdir()
+    elif broken is not None:
+        current.write_text(broken)
+    text = " ".join(ok("routers").split())
+    note = "easy stands for no version: the file 'current' is missing, cannot be read or names none"
+    assert note in text
+    assert "routers promote easy 2 makes easy@2 current" in text
+    found = json.loads(ok("routers", "--json"))
+    assert not any(r["current"] for r in found["routers"] if r["name"] == "easy")
+    assert [line.startswith(note) for line in found["notes"]] == [True]
+    done = run("router-card", "easy")
+    assert done.exit_code == 2
+    assert "easy: no version is the current one" in done.stderr
+    if broken != "folder":
+        assert ok("routers", "promote", "easy@2") == "easy is now easy@2.\n"
+        assert json.loads(ok("routers", "--json"))["notes"] == []
+
+
+def test_a_file_in_place_of_the_folder(tmp_path, monkeypatch):
+    """It is no empty registry."""
+    place = tmp_path / "routers"
+    place.write_text("mine")
+    monkeypatch.setenv("DETOUR_ROUTERS", str(place))
+    for words in (("routers",), ("router-card", "easy"), ("routers", "promote", "easy", "1")):
+        done = run(*words)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"the folder of routers is none; got the file {place}" in done.stderr
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.parametrize("how", ["missing", "truncated", "foreign", "hostile"])
+def test_a_card_of_a_router_that_cannot_be_used(saved, how):
+    """The card is shown, and that its router cannot be used is said beside it and in the JSON."""
+    path = saved / "easy" / "1.skops"
+    whole = path.read_bytes()
+    path.unlink()
+    if how == "truncated":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "foreign":
+        path.write_bytes((saved / "easy" / "2.skops").read_bytes()[:-1] + b"x")
+    elif how == "hostile":
+        path.write_bytes(dumps(Fraction(1, 3)))
+    done = run("router-card", "easy")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("# Router easy, version 1")
+    assert done.stderr.startswith("easy@1 cannot be used: easy")
+    found = json.loads(ok("router-card", "easy", "--json"))
+    assert found["usable"] is False
+    assert found["problem"].startswith("easy")
+    whole_one = json.loads(ok("router-card", "easy@2", "--json"))
+    assert (whole_one["usable"], whole_one["problem"]) == (True, None)
 
 
 def test_no_router_yet(tmp_path, monkeypatch):
     """An empty registry, or none, is no mistake."""
     monkeypatch.setenv("DETOUR_ROUTERS", str(tmp_path / "none"))
     assert ok("routers") == "No router is saved yet.\n"
-    assert json.loads(ok("routers", "--json")) == {"routers": []}
+    assert json.loads(ok("routers", "--json")) == {"routers": [], "notes": []}
     done = run("router-card", "easy")
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == "there is no router 'easy'; none is saved yet\n"
@@ -166,7 +245,18 @@ def test_promote_and_delete(saved):
     done = run("routers", "delete", "easy", "1")
     assert done.exit_code == 2
     assert "easy@1 is the current version; promote another one first" in done.stderr
-    assert ok("routers", "delete", "easy", "2") == "Deleted easy@2.\n"
+    assert ok("routers", "promote", "easy@2") == "easy is now easy@2.\n"
+    assert ok("routers", "promote", "easy@1", "1") == "easy is now easy@1.\n"
+    for wrong, message in (
+        (("easy",), "easy: which version is to be the current one?; allowed: easy@1, easy@2"),
+        (("easy@1", "2"), "one version, please; got easy@1 and 2; allowed: easy@1"),
+        (("easy@7",), "easy: there is no such version; got '7'; allowed: 1, 2"),
+        (("nobody",), "there is no router 'nobody'"),
+    ):
+        done = run("routers", "promote", *wrong)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert message in done.stderr
+    assert ok("routers", "delete", "easy@2") == "Deleted easy@2.\n"
     assert json.loads(ok("routers", "delete", "easy", "--json")) == {
         "name": "easy", "version": None, "deleted": 1,
     }  # fmt: skip
@@ -238,7 +328,7 @@ def test_the_card_reads_well(saved):
         "+3.1 points [+1.2, +4.9]",
         "$0.190 [0.180, 0.200]",
         "+2.1 points [−0.3, +4.5]",
-        "2.1 % [1.2, 3.4]",
+        "0.021 [0.012, 0.034]",
         "No prompt and no answer as text.",
         "With toolkit",
     ):
