@@ -103,7 +103,8 @@ def test_a_later_version_waits_to_be_promoted():
         (("--models", "gemma"), "no such model; got 'gemma'; allowed: "),
         (("--models", "calculator"), "needs two models to choose from; got calculator"),
         (("--head", "deep"), "head: got 'deep'; allowed: 'logistic'"),
-        (("--text", "words"), "got 'words'; allowed: 'auto', 'embedding'"),
+        (("--text", "words"), "got 'words'; allowed: 'auto', 'embedding', 'tfidf', 'both', 'none'"),
+        (("--calibration", "x"), "--calibration: there is no such way; got 'x'; allowed: 'isot"),
         (("--columns", "colour"), "no such column; got 'colour'"),
         (("--split", "weekly"), "no such split; got 'weekly'; allowed: 'auto'"),
         (("--folds", "1"), "folds: got 1; allowed: 2 to 20"),
@@ -118,6 +119,41 @@ def test_a_mistake_ends_with_2(words, message, routers):
     assert done.stdout == ""
     assert message in done.stderr
     assert not routers.exists() or not list(routers.iterdir())
+
+
+@pytest.mark.parametrize("place", ["/proc/routers", "a file"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(place, tmp_path, monkeypatch):
+    """Nobody waits for a router that cannot be kept."""
+    if place == "a file":
+        place = str(tmp_path / "file")
+        (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("DETOUR_ROUTERS", place)
+
+    def train(*_: object, **__: object) -> None:
+        pytest.fail("trained for nothing")
+
+    monkeypatch.setattr("toolkit.evaluate.routers.train.train", train)
+    done = here("--dataset", "local", "--name", "easy", *FAST)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "set DETOUR_ROUTERS to a folder" in done.stderr
+
+
+def test_a_column_that_tells_nothing_is_told_at_once():
+    """A named column that is the same everywhere is refused before anything is learned."""
+    done = here(
+        "--dataset", "local", "--name", "easy", *FAST, "--columns", "prompt_chars,timestamp"
+    )
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "columns: 'timestamp' cannot be read: holds timestamp" in done.stderr
+
+
+def test_quick_or_not_a_column_of_correct_answers_is_told_of():
+    """The check of columns is too dear to leave out."""
+    words = ("--columns", "reference,category", "--quick", "--head", "neighbours", "--json")
+    done = here("--dataset", "local", "--name", "easy", *FAST, *words)
+    assert done.exit_code == 0, done.stderr
+    warned = json.loads(done.stdout)["warnings"]
+    assert sum(line.startswith("Column 'reference' ") for line in warned) == 2
 
 
 def test_ctrl_c_leaves_nothing_behind(monkeypatch, routers):
