@@ -141,14 +141,15 @@ def test_every_answer_begins_with_what_its_router_has_seen(data, registry):
 
 def test_a_search_holds_nothing_out_from_a_router_that_saw_all(data, registry):
     """It says so first, and calls the half that did not tune the other half."""
-    policy = policy_of(data, quality={"min": 0.1})
+    policy = policy_of(data, quality={"min": 0.1}).with_value("routes.0.router.min_quality", 0.98)
     registry(dataset="elsewhere")
-    fair = search(policy, data, only=["routes.0.router"], trials=6, seed=1)
+    fair = search(policy, data, only=["routes.0.router"], trials=12, seed=1)
     assert not fair.seen
     assert "held-out" in fair.verdict
     registry(dataset_digest=data.digest)
-    found = search(policy, data, only=["routes.0.router"], trials=6, seed=1)
+    found = search(policy, data, only=["routes.0.router"], trials=12, seed=1)
     assert found.to_dict()["seen_by_routers"] == ["easy@3"]
+    assert any(one.changes for one in found.candidates)
     assert found.verdict.startswith(f"Nothing is held out: {SEEN} (easy@3), on both halves")
     told_as = (
         found.verdict.removeprefix("Nothing is held out")

@@ -49,14 +49,15 @@ def _why(place: Tunable, effect: Comparison | None) -> str:
     what = place.words[0].upper() + place.words[1:]
     if effect is None:
         return f"{what}. Goes with the other changes: undone alone, it contradicts them."
+    rest = "other half" if effect.seen else "held-out requests"
     if effect.identical:
-        return f"{what}. Makes no difference to the held-out requests."
+        return f"{what}. Makes no difference to the {rest}."
     clear = [text for text, sure in _effects(effect) if sure]
     unclear = [text for text, sure in _effects(effect) if not sure]
     if clear:
-        rest = f"; not distinguishable: {', '.join(unclear)}" if unclear else ""
-        return f"{what}. On the held-out requests it makes {' and '.join(clear)}{rest}."
-    return f"{what}. The held-out requests cannot tell its effect: {', '.join(unclear)}."
+        doubts = f"; not distinguishable: {', '.join(unclear)}" if unclear else ""
+        return f"{what}. On the {rest} it makes {' and '.join(clear)}{doubts}."
+    return f"{what}. The {rest} cannot tell its effect: {', '.join(unclear)}."
 
 
 def _effects(effect: Comparison) -> list[tuple[str, bool]]:
