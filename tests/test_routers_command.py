@@ -54,6 +54,9 @@ def told(**more):
                     {"label": model, **cost, **estimate_of("quality", q, q - 0.02, q + 0.02)}
                 ],
                 **estimate_of("difference", 0.021, -0.003, 0.045),
+                **estimate_of("quality_at", q, q - 0.02, q + 0.02),
+                **estimate_of("router_quality_at", q + 0.021, q, q + 0.04),
+                "at_usd_per_1k": 0.19,
             }
             for model, q in (("small", 0.7), ("large", 0.85))
         ],
@@ -327,7 +330,7 @@ def test_the_card_reads_well(saved):
         "0.805 [0.786, 0.823]",
         "+3.1 points [+1.2, +4.9]",
         "$0.190 [0.180, 0.200]",
-        "+2.1 points [−0.3, +4.5]",
+        "+2.1 [−0.3, +4.5] | 900 |",
         "0.021 [0.012, 0.034]",
         "No prompt and no answer as text.",
         "With toolkit",

@@ -79,7 +79,7 @@ def test_a_router_that_pays_is_asked_by_the_policy(monkeypatch):
     monkeypatch.setattr("toolkit.evaluate.routers.words.table_instead", lambda _: None)
     done = here("--dataset", "local", "--name", "easy", *FAST, "--quick")
     lead, policy = done.stdout.split("Kept as easy@1.\n")[1].split("\n\npolicy: ")
-    assert lead.startswith("A policy that asks it: 0.")
+    assert lead.startswith("A policy that asks it, with min_quality 0.")
     assert " per 1M out of fold." in lead
     assert parse_policy(f"policy: {policy}").routes[0].router.name == "easy"
 
