@@ -626,6 +626,18 @@ def test_a_value_of_another_kind_counts_as_missing(local, trained):
     assert "category" not in chosen(policy, local.requests, 0, None, known).words()
 
 
+def test_a_check_names_a_column_of_another_kind(local, registry):
+    """No error, as missing values are none, but nobody should be surprised by it."""
+    column = local.requests.column_names.index("category")
+    wrong = local.requests.set_column(column, "category", pa.array(range(local.n_requests)))
+    policy = by_router(local.models, {"min_quality": 0.5})
+    assert not any("another kind" in str(one) for one in check(policy, local.requests).warnings)
+    found = check(policy, wrong)
+    assert not found.errors
+    (told,) = (one for one in found.warnings if "another kind" in str(one))
+    assert told.got == "'category'"
+
+
 def test_no_odd_value_loses_a_live_request(local, registry):
     """It is answered whatever its attributes hold, and its trace says what could not be read."""
     service = Service(by_router(local.models, {"min_quality": 0.5}))

@@ -15,17 +15,17 @@ from toolkit.learn.routing import (
     Chosen,
     Routers,
     chosen,
-    columns_read,
+    kinds_read,
     load_routers,
     problem,
     versions,
 )
+from toolkit.learn.tables import learnt
 from toolkit.policy.check import Check
 from toolkit.policy.check import check as check_policy
 from toolkit.policy.conditions import route_masks
 from toolkit.policy.model import Policy
 from toolkit.policy.orders import has_router, orders_of
-from toolkit.schema import PROMPT
 
 if TYPE_CHECKING:
     from toolkit.learn.router import QualityRouter
@@ -104,7 +104,6 @@ def asked(policy: Policy, requests: pa.Table, routers: Routers) -> list[Asked]:
 
     Raises:
         PolicyError: A rule does not fit the requests.
-        DataError: A column is of another kind than the router was trained on.
     """
     rows, now = _routed(policy, requests), versions(policy)
     found = []
@@ -171,8 +170,8 @@ def _not_there(policy: Policy, requests: pa.Table, routers: Routers) -> Iterator
         told.add(rule.name)
         if gone := _lacking(routers[rule.name], requests):
             yield Problem(
-                f"router {rule.name!r} reads columns that the requests do not have; it takes them"
-                " for missing values",
+                f"router {rule.name!r} reads columns that the requests do not have, or have of"
+                " another kind; it takes them for missing values",
                 f"routes.{i}.router.name",
                 _some(gone),
                 _some(requests.column_names),
@@ -180,9 +179,9 @@ def _not_there(policy: Policy, requests: pa.Table, routers: Routers) -> Iterator
 
 
 def _lacking(router: QualityRouter, requests: pa.Table) -> tuple[str, ...]:
-    """The columns that a router reads and the requests do not have."""
-    unread = () if router.features_.get("text") else (PROMPT,)
-    return tuple(c for c in columns_read(router) if c not in (*requests.column_names, *unread))
+    """The columns that a router reads and the requests lack, or have of another kind."""
+    kinds = kinds_read(router)
+    return tuple(name for name, kind in kinds.items() if learnt(requests, name, kind) is None)
 
 
 def _routed(policy: Policy, requests: pa.Table) -> dict[int, NDArray[np.intp]]:

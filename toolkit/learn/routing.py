@@ -134,11 +134,6 @@ def mark(policy: Policy) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def columns_read(router: QualityRouter) -> tuple[str, ...]:
-    """The request columns that a router may read."""
-    return (PROMPT, *(str(column["name"]) for column in router.columns_))
-
-
 def kinds_read(router: QualityRouter) -> Kinds:
     """The request columns that a router reads, and of what kind each was in training."""
     kinds = {str(column["name"]): str(column["kind"]) for column in router.columns_}
