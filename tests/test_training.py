@@ -249,7 +249,7 @@ def test_learning_pays_where_the_columns_tell(training):
     """Where the length decides, the router beats chance and the table by category, surely."""
     assert training.rival("zero").gain.low > 0.02
     assert training.rival("lookup").gain.low > 0.02
-    assert training.verdict.startswith("The router is better than the single models mixed")
+    assert training.verdict.startswith("The router is better than the best mix of single models")
     assert "better than a lookup table by category" in training.verdict
     best = training.rival("single")
     nearly = training.curve.cost_for(best.point.quality.value - 0.02)
