@@ -22,8 +22,9 @@ from toolkit.evaluate.format import (
 from toolkit.evaluate.routers.confusions import KINDS, confusions
 from toolkit.evaluate.routers.settings import by_cost_limit, cost_limits
 from toolkit.evaluate.routers.train import train
+from toolkit.evaluate.routers.words import table_instead
 from toolkit.learn.choose import first
-from toolkit.learn.registry import list_routers
+from toolkit.learn.registry import delete_router, list_routers
 from toolkit.logs.datasets import dataset_from_frame, load_dataset
 from toolkit.logs.exporters import export
 from toolkit.policy.loading import load_policy
@@ -391,3 +392,31 @@ def test_limits_of_the_cost_buy_no_less_quality(trained):
         for limit in limits
     ]
     assert all(b >= a - 1e-12 for a, b in pairwise(expected))
+
+
+def test_a_router_that_is_deleted_is_no_longer_said_to_be_saved(kept, trained):
+    """The page does not offer a name that is gone."""
+    app = opened(PAGE, dataset="town")
+    app.text_input(key="router-name-page").set_value("easy")
+    save(app)
+    assert "This router is saved as **easy**" in " ".join(as_read(s.value) for s in app.success)
+    delete_router("easy")
+    app.run()
+    assert not app.exception, app.exception
+    assert not app.success
+    assert app.text_input(key="router-name-page")
+
+
+def test_where_the_lookup_table_is_advised_it_is_the_first_button(kept, trained):
+    """Its rules become the draft, and no router is needed."""
+    app = opened(PAGE, dataset="town")
+    advised = table_instead(trained) is not None
+    keys = [one.key for one in app.button]
+    assert ("table-use" in keys) == advised
+    assert app.button(key="router-use").label == (
+        "Use the router" if advised else "Use in my policy"
+    )
+    if advised:
+        app.button(key="table-use").click().run()
+        assert not app.exception, app.exception
+        assert app.session_state["drafts"]

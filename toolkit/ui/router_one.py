@@ -11,7 +11,7 @@ import pyarrow as pa
 import streamlit as st
 
 from toolkit.errors import DetourError
-from toolkit.evaluate.format import number, percent, usd
+from toolkit.evaluate.format import number, percent
 from toolkit.learn.choose import orders
 from toolkit.schema import PROMPT, REQUEST_ID
 from toolkit.ui import router_choices as choices
@@ -102,7 +102,8 @@ def _own(found: Trained) -> _One | None:
         with st.grid("auto", min_column_width=150):
             for name in read:
                 typed[name] = [_field(found, name)]
-    if not any(value for (value,) in list(typed.values())[1:]):
+    given = [value for (value,) in list(typed.values())[1:]]
+    if all(value is None or (isinstance(value, str) and not value.strip()) for value in given):
         st.caption("Write something, and it is told where it goes.")
         return None
     fields = data.requests.schema
@@ -159,8 +160,8 @@ def _words(found: Trained, at: Setting, one: _One) -> str:
         if p[first] < at.point.value:
             text += ". No model has that, so the likeliest is asked"
     elif at.knob == COST and math.isfinite(cost[first]):
-        text += f", expected to cost {literal(usd(cost[first]))}"
-        text += f" of at most {literal(usd(at.point.value))}"
+        text += f", expected to cost {literal(at.money.usd(1_000 * cost[first]))}"
+        text += f" of at most {literal(at.money.each(1_000 * at.point.value))}"
     if rest:
         text += f". Should it fail, then {', then '.join(bold(models[i]) for i in rest[:2])}"
     text = f"#### {text}."
@@ -184,7 +185,7 @@ def _models(found: Trained, at: Setting, one: _One) -> None:
             {
                 "model": [found.training.models[i] for i in order],
                 "p": one.quality[0][order],
-                "cost": [usd(value) for value in one.cost_usd[0][order].tolist()],
+                "cost": [at.money.usd(1_000 * value) for value in one.cost_usd[0][order].tolist()],
             }
         ),
         hide_index=True,
@@ -194,7 +195,7 @@ def _models(found: Trained, at: Setting, one: _One) -> None:
         column_config={
             "model": text("Model", width=150),
             "p": bar("P it is right", min_value=0, max_value=1, format="%.2f", width=130),
-            "cost": text("Expected cost", width=110),
+            "cost": text(f"Expected, USD /{at.money.per}", width=130),
         },
     )
 

@@ -39,8 +39,8 @@ def rivals(found: Trained) -> None:
         heading("The router against what is simpler", "rivals", lambda: _numbers(rows))
         text = st.column_config.TextColumn
         money = {
-            "at": text(f"At a cost, USD /{training.money.per}", width=125, help=_AT),
-            "gain": text("over all costs", width=170, help=_GAIN),
+            "at": text(f"at, USD /{training.money.per}", width=95, help=_AT),
+            "gain": text("over all costs", width=165, help=_GAIN),
         }
         shown = pd.DataFrame([_row(training, one) for one in rows])
         st.dataframe(
@@ -52,11 +52,11 @@ def rivals(found: Trained) -> None:
             alt="Single models, random mix, zero router, nearest neighbours, lookup table, oracle",
             column_config=(money if priced else {})
             | {
-                "name": text("Instead of the router", pinned=True, width=165),
-                "quality": text("its quality, 95 %", width=135),
-                "own": text("the router's", width=135),
-                "difference": text("The router minus that", width=180),
-                "sure": text("is", width=110),
+                "name": text("Instead of the router", pinned=True, width=155),
+                "sure": text("The router is", width=110),
+                "quality": text("its quality, 95 %", width=130),
+                "own": text("the router's", width=130),
+                "difference": text("minus its", width=165),
                 "kind": text("What that is", width=320),
             },
         )
@@ -81,12 +81,12 @@ _GAIN = (
 def _row(training: Training, one: Rival) -> dict[str, Any]:
     return {
         "name": one.name,
+        "sure": _sure(one.gain if one.gain.n else one.difference),
         "at": training.money.usd(one.at_usd_per_1k),
         "quality": quality_interval(one.quality_at),
         "own": quality_interval(one.router_at),
         "difference": points_interval(one.difference),
         "gain": points_interval(one.gain),
-        "sure": _sure(one.gain if one.gain.n else one.difference),
         "kind": KINDS[one.kind] + (f", by {one.column}" if one.column else ""),
     }
 

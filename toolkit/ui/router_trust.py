@@ -113,11 +113,11 @@ def _scores(found: Trained) -> None:
         height="content" if len(rows) <= 10 else 385,
         alt="Calibration error and Brier score of each model",
         column_config={
-            "model": text("Model", width=120),
-            "ece": text("Error (ECE), 95 %", width=130, help=_ECE),
-            "right": number("chance: up to", format="%.3f", width=75, help=_CHANCE),
-            "brier": text("Brier, 95 %", width=130, help=_BRIER),
-            "base": number("of means", format="%.3f", width=70, help=_BASE),
+            "model": text("Model", width=112),
+            "ece": text("ECE, 95 %", width=120, help=_ECE),
+            "right": number("by chance", format="%.3f", width=68, help=_CHANCE),
+            "brier": text("Brier, 95 %", width=120, help=_BRIER),
+            "base": number("of mean", format="%.3f", width=66, help=_BASE),
             "n": number("n", format="localized", width=50),
         },
     )

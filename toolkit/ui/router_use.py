@@ -28,17 +28,19 @@ def use(found: Trained, at: Setting) -> None:
 
     table = table_instead(found.training)
     if table is not None:
-        st.button(
+        # No callback: in a fragment one may not draw, as the note of the draft does.
+        if st.button(
             "Use the lookup table",
             key="table-use",
             type="primary",
             icon=":material/table:",
-            on_click=attempt,
-            args=("table", _take_table, found),
             help=f"As a draft of the policy, with rules by {literal(table.column)} in place of its "
             "own: the cheapest that are as good as the best single model. You can save or discard "
             "it.",
-        )
+        ):
+            attempt("table", _take_table, found)
+        if st.session_state.pop(_DONE, False):
+            st.rerun()
         complain("table")
     st.button(
         "Use the router" if table is not None else "Use in my policy",
@@ -55,6 +57,7 @@ def use(found: Trained, at: Setting) -> None:
 
 def _take_table(found: Trained) -> None:
     take(found.view, found.training.lookup_policy())
+    st.session_state[_DONE] = True
 
 
 @st.dialog("Use this router in my policy", icon=":material/route:")

@@ -183,6 +183,8 @@ def does_not_fit(
         title=f"{literal(policy.policy)} does not fit this dataset",
         icon=":material/extension_off:",
     )
+    if any(problem.where and ".router" in problem.where for problem in problems):
+        st.markdown("A router for this data is trained on the Router page; save it by that name.")
     if fitting:
         st.markdown("These policies do:")
         with st.container(horizontal=True):
