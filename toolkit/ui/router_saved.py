@@ -84,10 +84,10 @@ def _table(view: View, entries: list[RouterEntry]) -> list[int]:
         column_config={
             "router": text("Router", width=150),
             "current": st.column_config.CheckboxColumn("Current", width=65, help=_CURRENT),
-            "data": text("Trained on", width=170),
+            "data": text("Trained on", width=125),
             "n": figure("Requests", format="localized", width=75),
             "models": figure("Models", width=60),
-            "score": text("Score, 95 %", width=240, help=_SCORE),
+            "score": text("Score, 95 %", width=270, help=_SCORE),
             "made_at": text("Saved, UTC", width=140),
             "problem": text("Problem", width=200),
         },

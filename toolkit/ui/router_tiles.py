@@ -66,7 +66,7 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if math.isfinite(point.gain.value):
         tiles.append(
             _Tile(
-                "Above chance, this cost",
+                "Gain at this cost",
                 "Quality above that of the single models mixed at random at the cost of this "
                 "setting: what learning adds there (the zero router is that mix).",
                 point.gain,
@@ -76,7 +76,7 @@ def _tiles(found: Trained, at: Setting) -> list[_Tile]:
     if training.aiq is not None:
         tiles.append(
             _Tile(
-                "Above chance, all costs",
+                "Gain, all costs",
                 "The same on average over all costs, from the cheapest single model to the best "
                 "one, as in the first line and in the table: AIQ minus that of the zero router.",
                 training.aiq.gain_to_best,
@@ -107,5 +107,5 @@ def _draw(tile: _Tile) -> None:
         sure = {"delta": words, "delta_color": colour, "delta_arrow": "off"}
     st.metric(tile.label, literal(value), help=tile.help, **sure)
     lines = [f"95 %: {bounds.rstrip(']').replace(', ', ' to ')}"] if bounds else []
-    lines += [f"n = {count(tile.value.n)}"] if tile.value.n else []
+    lines += [f"n\u00a0=\u00a0{count(tile.value.n)}"] if tile.value.n else []
     st.caption(literal(" · ".join(lines)) + (f"  \n{literal(tile.note)}" if tile.note else ""))
