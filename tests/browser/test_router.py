@@ -22,6 +22,7 @@ def trained(page: Page, server, **link: str) -> None:  # noqa: F811
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     button = page.get_by_role("button", name="Train", exact=True)
+    button.or_(page.get_by_test_id("stMetricValue").first).first.wait_for()
     if button.count():
         button.click()
     settled(page)
