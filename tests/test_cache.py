@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from toolkit.cache import similar
-from toolkit.embeddings import embed
 from toolkit.cache.keys import cache_keys, references
 from toolkit.cache.similar import MOST_NEIGHBOURS, neighbours
 from toolkit.cache.texts import normalised
+from toolkit.embeddings import embed
 from toolkit.errors import DataError, PolicyError
 from toolkit.policy.guards import Cache
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.embeddings import embed
 from toolkit.cache.store import AnswerCache
+from toolkit.embeddings import embed
 from toolkit.evaluate.cache_trial import trial
 from toolkit.logs.datasets import load_dataset
 from toolkit.policy.guards import Cache

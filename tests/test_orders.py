@@ -160,7 +160,8 @@ def test_a_policy_without_a_router_is_its_own():
             {"min_quality": 0.5, "fallbacks": 4},
             {},
             (
-                r"routes\.0\.router: could choose among too many orders; got 30,240 orders of 5 of 10"
+                r"routes\.0\.router: could choose among too many orders; "
+                r"got 30,240 orders of 5 of 10"
                 r" models; allowed: 1,000: fewer fallbacks"
             ),
         ),

@@ -175,7 +175,8 @@ MESSAGES = {
         "than 0"
     ),
     "neither_use_nor_split": (
-        ":6: routes.0: a route must lead somewhere; got no use, no split, no router; allowed: one of them"
+        ":6: routes.0: a route must lead somewhere; got no use, no split, no router;"
+        " allowed: one of them"
     ),
     "not_utf8": ":1: the file is not UTF-8 text; got the byte 0xe9; allowed: UTF-8",
     "not_yaml": (

@@ -83,7 +83,7 @@ class Training:
     curve: RouterCurve
     """by ``tradeoff_usd_per_point``; without points where there are no costs"""
     thresholds: RouterCurve
-    """by ``min_quality``, 0.5 to 1"""
+    """by ``min_quality``, 0 to 1"""
     rivals: tuple[Rival, ...]
     """the single models, random mix, zero router, nearest neighbours, lookup table (where there is
     a column to look up), oracle (not of a log with one outcome per request)"""
