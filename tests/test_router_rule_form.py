@@ -106,4 +106,4 @@ def test_a_router_that_is_gone_is_told_in_words(home):
     """A policy whose router was deleted opens, says so and can be mended in the form."""
     delete_router("easy")
     app = clean(opened("policy.py", policy="routed"))
-    assert "there is no router 'easy'" in said(app).lower()
+    assert "there is no router; none is saved yet: 'easy'" in said(app).lower()

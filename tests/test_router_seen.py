@@ -164,8 +164,9 @@ def test_a_search_holds_nothing_out_from_a_router_that_saw_all(data, registry):
     assert "of the other half" in found.verdict
 
 
-def test_results_say_what_a_router_does_not_do(data):
+def test_results_say_what_a_router_does_not_do(data, tmp_path, monkeypatch):
     """Abstentions, columns that are not there and unknown models stand in what they rest on."""
+    monkeypatch.setenv("DETOUR_ROUTERS", str(tmp_path))
     ids = data.requests["request_id"].to_pylist()
     novelty = np.where(np.arange(N) < N // 2, 1.0, 0.1)
     router = ToldRouter(data.models, ids, np.full((N, 2), 0.9), data.cost_usd, novelty)
