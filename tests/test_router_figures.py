@@ -54,7 +54,7 @@ def town(names=("small", "large"), n=200, category="sums", cost=True, simulated=
 
 def trained(data):
     """What is learned of it, without the details."""
-    return train(data, text=None, folds=3, details=False)
+    return train(data, text=None, head="logistic", folds=3, details=False)
 
 
 @pytest.fixture(scope="module")

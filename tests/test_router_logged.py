@@ -174,11 +174,13 @@ def test_a_training_says_what_it_learned_with(data):
     """In words and in JSON; judged is with weights either way."""
     middle = float(np.median(data.requests["functions_chars"].to_numpy()))
     log = sample_log(data, _logger({"functions_chars": {"lt": middle}}), explore=0.2, seed=0)
-    found = train(log, text=None, columns=READ, folds=3, details=False)
+    found = train(log, text=None, columns=READ, head="logistic", folds=3, details=False)
     assert found.weighing.weighted is False
     assert found.to_dict()["weighing"]["log_loss_without"] == found.weighing.loss_without
     assert found.weighing.words in found.assumptions
-    plain = train(log, text=None, columns=READ, folds=3, details=False, weights=None)
+    plain = train(
+        log, text=None, columns=READ, head="logistic", folds=3, details=False, weights=None
+    )
     assert plain.weighing is None
     if not any(found.weighing.by_fold):
         assert np.array_equal(plain.predicted, found.predicted, equal_nan=True)

@@ -56,13 +56,13 @@ def long():
 @pytest.fixture(scope="module")
 def training(long):
     """What a router learns of it."""
-    return train(long, details=False)
+    return train(long, head="logistic", details=False)
 
 
 @pytest.fixture(scope="module")
 def table():
     """A log in which the category decides all."""
-    return train(log(900, by_category, drop=("timestamp", "user")), details=False)
+    return train(log(900, by_category, drop=("timestamp", "user")), head="logistic", details=False)
 
 
 # Folds
@@ -329,7 +329,7 @@ def test_what_has_no_value_is_looked_up_as_the_empty_text():
         dataset.to_pandas()[["request_id", "model", "quality", "cost_usd"]],
         asked.assign(category=asked.category.map(names)),
     )
-    policy = train(told, details=False).lookup_policy(fallbacks=0)
+    policy = train(told, head="logistic", details=False).lookup_policy(fallbacks=0)
     played = replay(policy, told)
     hard = asked.category.isin(["code", "math"]).to_numpy()
     large = told.models.index("large")
@@ -338,14 +338,14 @@ def test_what_has_no_value_is_looked_up_as_the_empty_text():
 
 def test_without_a_column_there_is_no_table(long):
     """The error says what is lacking."""
-    found = train(long, columns=["length"], details=False)
+    found = train(long, columns=["length"], head="logistic", details=False)
     with pytest.raises(DataError, match="there is no column to look up"):
         found.lookup_policy()
 
 
 def test_random_labels_show_no_skill():
     """Where nothing about a request matters, the router says so."""
-    found = train(log(900, by_chance, drop=("timestamp", "user")), details=False)
+    found = train(log(900, by_chance, drop=("timestamp", "user")), head="logistic", details=False)
     assert found.verdict.startswith("The router found nothing to learn here")
     assert "Do not use it; use large alone, or a rule." in found.verdict
     assert found.aiq.gain_to_best.low <= 0
@@ -518,7 +518,7 @@ def test_a_log_of_one_outcome_per_request_is_estimated():
         asked == "small", np.where(hard, 0.3, 0.7), np.where(hard, 0.7, 0.3)
     )
     outcomes = kept[["request_id", "model", "quality", "cost_usd"]]
-    found = train(dataset_from_frame("log", outcomes, requests), details=False)
+    found = train(dataset_from_frame("log", outcomes, requests), head="logistic", details=False)
     assert found.estimated
     assert found.rival("oracle") is None
     for name in ("small", "large"):
@@ -629,7 +629,7 @@ def test_a_notebook_shows_names_as_text(long):
     requests = long.requests.to_pandas()[["request_id", "length", "category"]]
     outcomes = frame[["request_id", "model", "quality", "cost_usd"]]
     dataset = dataset_from_frame("a<i>b", outcomes, requests.rename(columns={"length": "<u>"}))
-    html = train(dataset, details=False)._repr_html_()
+    html = train(dataset, head="logistic", details=False)._repr_html_()
     assert "<b>small" not in html
     assert "&lt;b&gt;small" in html
     assert "<i>" not in html
@@ -637,7 +637,7 @@ def test_a_notebook_shows_names_as_text(long):
 
 def test_the_same_seed_gives_the_same_training(training, long):
     """Nothing is left to chance."""
-    again = train(long, details=False)
+    again = train(long, head="logistic", details=False)
     assert np.array_equal(again.predicted, training.predicted)
     assert again.curve == training.curve
     assert again.verdict == training.verdict
@@ -677,7 +677,12 @@ def test_saving_keeps_a_router_and_its_card(training, tmp_path, monkeypatch):
 def test_steps_only_rise_and_can_be_stopped(long):
     """Progress goes up to the end; what it raises stops the work."""
     told = []
-    train(long.select(["small", "large"]), details=False, progress=lambda *at: told.append(at))
+    train(
+        long.select(["small", "large"]),
+        head="logistic",
+        details=False,
+        progress=lambda *at: told.append(at),
+    )
     done = [at[0] for at in told]
     assert done == sorted(done)
     assert told[-1][0] == told[-1][1]
@@ -686,7 +691,7 @@ def test_steps_only_rise_and_can_be_stopped(long):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(long, details=False, progress=stop)
+        train(long, head="logistic", details=False, progress=stop)
     Steps(None, "folds").part("folds")(1, 2)
 
 
