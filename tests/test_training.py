@@ -345,7 +345,7 @@ def test_without_a_column_there_is_no_table(long):
 
 def test_random_labels_show_no_skill():
     """Where nothing about a request matters, the router says so."""
-    found = train(log(900, by_chance, drop=("timestamp", "user")), head="logistic", details=False)
+    found = train(log(900, by_chance, drop=("timestamp", "user")), details=False)
     assert found.verdict.startswith("The router found nothing to learn here")
     assert "Do not use it; use large alone, or a rule." in found.verdict
     assert found.aiq.gain_to_best.low <= 0
