@@ -61,7 +61,8 @@ def out_of_fold(
     predicted, cost = np.full(quality.shape, np.nan), np.full(quality.shape, np.nan)
     for fold in range(folds.count):
         rows, judged = folds.training(fold), folds.judged(fold)
-        router = QualityRouter().fit(take(requests, rows), quality[rows], cost_usd=cost_usd[rows])
+        router = QualityRouter(head="logistic")
+        router.fit(take(requests, rows), quality[rows], cost_usd=cost_usd[rows])
         here = take(requests, judged)
         predicted[judged], cost[judged] = router.predict(here), router.predict_cost(here)
     return predicted, cost

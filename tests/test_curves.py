@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from toolkit.evaluate.curves.aiq import aiq, aiq_of_draws
 from toolkit.evaluate.curves.arena import arena_score, optimality
-from toolkit.evaluate.curves.hull import hull, hull_value, non_dominated
+from toolkit.evaluate.curves.hull import hull, hull_value, hull_value_of_draws, non_dominated
 from toolkit.evaluate.curves.pair import apgr_interval, pair_curve, pair_points
 from toolkit.evaluate.intervals import Bootstrap, bootstrap
 
@@ -93,6 +93,21 @@ def test_the_hull_is_the_best_mix_of_two(points, at):
     cost, quality = [c for c, _ in points], [q for _, q in points]
     expected = obvious_hull_value(at, points)
     assert float(hull_value(at, cost, quality)) == pytest.approx(expected, nan_ok=True)
+
+
+@given(
+    COSTS.filter(len), st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.7, 3.0, 9.0, NAN]), min_size=1)
+)
+def test_the_hulls_of_draws_are_the_hull_of_each(points, at):
+    """The compiled version for a bootstrap agrees with the one for a figure, to rounding."""
+    table = np.array([points, points[::-1]])
+    found = hull_value_of_draws(at, table[..., 0], table[..., 1])
+    one = hull_value(at, table[0, :, 0], table[0, :, 1])
+    np.testing.assert_allclose(found, [one, one], rtol=1e-12)
+    each = np.array([at, at[::-1]])
+    np.testing.assert_allclose(
+        hull_value_of_draws(each, table[..., 0], table[..., 1]), [one, one[::-1]], rtol=1e-12
+    )
 
 
 # --- AIQ ------------------------------------------------------------------------------------------

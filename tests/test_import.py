@@ -101,7 +101,9 @@ def written(rows, kind, path):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     else:
         cells = [[row[c] for c in names] for row in rows]
-        pd.DataFrame(cells, columns=names, dtype=object).to_csv(path, index=False)
+        # With these line ends it quotes a lone carriage return too, as it must.
+        frame = pd.DataFrame(cells, columns=names, dtype=object)
+        frame.to_csv(path, index=False, lineterminator="\r\n")
     return path
 
 

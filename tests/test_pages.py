@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from tests.app_home import NASTY, TIERED, make_home, shop
@@ -19,6 +21,9 @@ from toolkit.ui.text import literal
 from toolkit.ui.tiles import quality
 
 ROOT = Path(__file__).parents[1]
+# Whenever an app starts, Streamlit reads about every installed package for components in it, which
+# takes longer than most pages: once is enough.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 PAGES = {path.name: path for path in sorted((ROOT / "pages").glob("*.py"))}
 REPLAYED = sorted(PAGES.keys() - {"data.py", "router.py"})
 """Pages that show a policy on the data."""

@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
+import types
 
 import pytest
 
@@ -22,8 +24,10 @@ KILLS = 20
 
 
 @pytest.fixture
-def start(tmp_path, lab):
+def start(tmp_path, lab, monkeypatch):
     """Start a program of ``store_users`` for so many seconds."""
+    # A program begins by running the main module again, which Streamlit's tests leave to be a page.
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
     # A server that has imported everything forks them, so that each is at work at once.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([store_users.__name__])

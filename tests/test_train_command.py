@@ -19,6 +19,7 @@ from toolkit.logs.datasets import load_dataset
 from toolkit.policy import parse_policy
 
 FAST = ("--models", "gemma3-few-shot,smollm2-retrieval", "--folds", "2", "--text", "none")
+FAST += ("--head", "logistic")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import SIZES, is_sound, open_page, page, settled  # noqa: F401
+from tests.browser.test_app import (  # noqa: F401
+    SIZES,
+    choose,
+    is_sound,
+    open_page,
+    page,
+    settled,
+)
 from toolkit.evaluate.incident import incident
 from toolkit.logs.datasets import load_folder
 from toolkit.policy.loading import load_policy
@@ -60,8 +67,7 @@ def test_another_scenario_has_another_answer_and_a_link(page, server):  # noqa: 
     """The choice is in the address, and a reload, which is a new session, shows the same."""
     open_page(page, address(server))
     says(page, answer(server, "provider_outage"))
-    page.get_by_role("combobox", name="What goes wrong").click()
-    page.get_by_role("option", name="Everything down").click()
+    choose(page, page.get_by_role("combobox", name="What goes wrong"), "Everything down")
     says(page, answer(server, "everything_down"))
     expect(page).to_have_url(re.compile("scenario=everything_down"))
     page.reload()

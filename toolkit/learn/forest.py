@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.learn.linear import halves, logit
-from toolkit.learn.trees import Trees, constant, of_boosting, of_forest, summed
+from toolkit.learn.trees import Trees, constant, mean_where, of_boosting, of_forest, summed
 
 Floats = NDArray[np.float64]
 
@@ -59,15 +59,11 @@ def _forest(x: Any, y: Floats, w: Floats, seed: int, leaf: int) -> tuple[Trees, 
     known = y[seen]
     target = known[:, 0] if y.shape[1] == 1 else known
     model.fit(x[seen], target, None if even else w[seen])
-    total, count = np.zeros(y.shape), np.zeros(len(y))
-    for tree, drawn in zip(model.estimators_, model.estimators_samples_, strict=True):
-        fresh = np.ones(len(y), bool)
-        fresh[seen[drawn]] = False
-        total[fresh] += tree.predict(x[fresh]).reshape(-1, y.shape[1])
-        count[fresh] += 1
-    mean = np.average(known, axis=0, weights=w[seen])
-    every = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], mean)
-    return of_forest(model), every
+    trees = of_forest(model)
+    unseen = np.ones((TREES, len(y)), bool)
+    for t, drawn in enumerate(model.estimators_samples_):
+        unseen[t, seen[drawn]] = False
+    return trees, mean_where(trees, x, unseen, np.average(known, axis=0, weights=w[seen]))
 
 
 def forest_mean(forests: list[Trees], x: Floats) -> Floats:

@@ -14,6 +14,11 @@ from toolkit.learn.product import product, sparse_product
 
 Floats = NDArray[np.float64]
 
+_LITTLE = 2_000_000
+"""Numbers of an input that are not worth keeping sparse."""
+_MUCH = 500_000
+"""Numbers of an input from which on each model has a thread."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -39,8 +44,10 @@ def fit_linear(blocks: list[Block], target: Floats, weight: Floats, strength: fl
     from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-    if all(isinstance(block.rows, np.ndarray) for block in blocks):
-        x: Any = np.hstack([block.rows * block.scale for block in blocks])
+    width = sum(block.rows.shape[1] for block in blocks)
+    dense = all(isinstance(block.rows, np.ndarray) for block in blocks)
+    if dense or width * len(target) < _LITTLE:
+        x: Any = np.hstack([_dense(block.rows) * block.scale for block in blocks])
     else:
         x = hstack([csr_matrix(block.rows * block.scale) for block in blocks]).tocsr()
     scale = np.concatenate([np.full(block.rows.shape[1], block.scale) for block in blocks])
@@ -53,8 +60,15 @@ def fit_linear(blocks: list[Block], target: Floats, weight: Floats, strength: fl
         model.fit(x[rows], label, w)
         return np.append(model.coef_[0] * scale, model.intercept_)
 
+    each = range(target.shape[1])
+    if x.size < _MUCH:  # threads would mostly wait for the interpreter's lock
+        return np.stack([fit(j) for j in each], axis=1)
     with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        return np.stack(list(pool.map(fit, range(target.shape[1]))), axis=1)
+        return np.stack(list(pool.map(fit, each)), axis=1)
+
+
+def _dense(rows: Any) -> Floats:
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()
 
 
 def halves(y: Floats, w: Floats) -> tuple[NDArray[np.intp], NDArray[np.bool_], Floats]:

@@ -92,6 +92,18 @@ def summed(trees: Trees, x: NDArray[Any]) -> Floats:
     return out
 
 
+def mean_where(trees: Trees, x: NDArray[Any], asked: NDArray[np.bool_], none: Floats) -> Floats:
+    """The mean of the values of those trees that are ``asked`` (trees, n) of a row -> (n, k).
+
+    ``none`` (k,) stands where none is.
+    """
+    out = np.zeros((len(x), trees["value"].shape[1]))
+    work: Any = _sum_where
+    work(np.ascontiguousarray(x), *(trees[name] for name in _FIELDS), asked, out)
+    count = asked.sum(0)[:, None]
+    return np.where(count > 0, out / np.maximum(count, 1), none)
+
+
 @kernel
 def _sum(
     x: Any, root: Any, feature: Any, cut: Any, left: Any, right: Any, value: Any, out: Any
@@ -103,3 +115,25 @@ def _sum(
                 node = left[node] if x[i, feature[node]] <= cut[node] else right[node]
             for j in range(out.shape[1]):
                 out[i, j] += value[node, j]
+
+
+@kernel
+def _sum_where(
+    x: Any,
+    root: Any,
+    feature: Any,
+    cut: Any,
+    left: Any,
+    right: Any,
+    value: Any,
+    asked: Any,
+    out: Any,
+) -> None:
+    for t in range(len(root)):
+        for i in range(len(x)):
+            if asked[t, i]:
+                node = root[t]
+                while feature[node] >= 0:
+                    node = left[node] if x[i, feature[node]] <= cut[node] else right[node]
+                for j in range(out.shape[1]):
+                    out[i, j] += value[node, j]

@@ -1,6 +1,6 @@
 """The hull's compiled loops, for the thousands of draws of a bootstrap.
 
-Both stand in one file: the compiler notices a change in a function's own file only.
+All stand in one file: the compiler notices a change in a function's own file only.
 """
 
 from __future__ import annotations
@@ -62,3 +62,27 @@ def areas_into(
                 b = vertices[k + 1]
                 slope = (q[b] - q[a]) / (c[b] - c[a])
             area[r] += (right - left) * (q[a] + slope * ((left + right) / 2 - c[a]))
+
+
+@compiled
+def heights_into(order: Any, cost: Any, quality: Any, at: Any, vertices: Any, out: Any) -> None:
+    """Write the quality of each draw's hull at its costs ``at`` (r, a) into ``out`` (r, a).
+
+    ``order``, ``cost``, ``quality`` and ``vertices`` as above; NaN left of a hull, flat on its
+    right.
+    """
+    for r in range(len(out)):
+        c, q = cost[r], quality[r]
+        m = vertices_into(order[r], c, q, vertices)
+        for i in range(out.shape[1]):
+            x = at[r, i]
+            k = 0  # vertices at or below x
+            while k < m and c[vertices[k]] <= x:
+                k += 1
+            if k == 0:
+                out[r, i] = np.nan
+            elif k == m:
+                out[r, i] = q[vertices[m - 1]]
+            else:
+                a, b = vertices[k - 1], vertices[k]
+                out[r, i] = q[a] + (q[b] - q[a]) / (c[b] - c[a]) * (x - c[a])

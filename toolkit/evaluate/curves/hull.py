@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from toolkit.evaluate.curves.chain import vertices_into
+from toolkit.evaluate.curves.chain import heights_into, vertices_into
 
 Floats: TypeAlias = NDArray[np.float64]
 Better: TypeAlias = Literal["low", "high"]
@@ -66,3 +66,16 @@ def hull_value(at: ArrayLike, cost: ArrayLike, quality: ArrayLike) -> Floats:
     if not vertices.size:
         return np.full(where.shape, np.nan)
     return np.asarray(np.interp(where, c[vertices], q[vertices], left=np.nan))
+
+
+def hull_value_of_draws(at: ArrayLike, cost: ArrayLike, quality: ArrayLike) -> Floats:
+    """:func:`hull_value` of every draw of a bootstrap, (r, a), of ``cost`` and ``quality`` (r, p).
+
+    The costs ``at`` are (a,), the same for all draws, or (r, a).
+    """
+    c, q = (np.ascontiguousarray(axis, np.float64) for axis in (cost, quality))
+    where = np.asarray(at, np.float64)
+    where = np.ascontiguousarray(np.broadcast_to(where, (len(c), where.shape[-1])))
+    out, vertices = np.empty(where.shape), np.empty(c.shape[1], np.intp)
+    heights_into(np.argsort(c, axis=1, kind="stable"), c, q, where, vertices, out)
+    return out

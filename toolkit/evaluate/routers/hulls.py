@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.evaluate.curves.aiq import aiq, aiq_of_draws
-from toolkit.evaluate.curves.hull import hull_value
+from toolkit.evaluate.curves.hull import hull_value, hull_value_of_draws
 from toolkit.evaluate.intervals import Estimate, Floats
 from toolkit.evaluate.routers.measured import Measured, clipped
 from toolkit.evaluate.tradeoffs.area import estimate_of_draws
@@ -90,14 +90,8 @@ class Budgets:
         """Quality of a set's hull at costs ``at`` (a,), in the draws at ``drawn_at`` (r, a)."""
         full = points + self.singles.take([0])
         value = hull_value(at, full.costs, full.qualities)
-        where = np.broadcast_to(at, (len(full.drawn_cost), len(at)))
-        where = where if drawn_at is None else drawn_at
-        draws = np.array(
-            [
-                hull_value(*one)
-                for one in zip(where, full.drawn_cost, full.drawn_quality, strict=True)
-            ]
-        )
+        where = at if drawn_at is None else drawn_at
+        draws = hull_value_of_draws(where, full.drawn_cost, full.drawn_quality)
         return Drawn(value, draws, self.n)
 
 
