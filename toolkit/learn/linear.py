@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 _LITTLE = 2_000_000
 """Numbers of an input that are not worth keeping sparse."""
-_MUCH = 500_000
+_MUCH = 200_000
 """Numbers of an input from which on each model has a thread."""
 
 
