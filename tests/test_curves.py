@@ -95,9 +95,7 @@ def test_the_hull_is_the_best_mix_of_two(points, at):
     assert float(hull_value(at, cost, quality)) == pytest.approx(expected, nan_ok=True)
 
 
-@given(
-    COSTS.filter(len), st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.7, 3.0, 9.0]), min_size=1)
-)
+@given(COSTS.filter(len), st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.7, 3.0, 9.0]), min_size=1))
 def test_the_hulls_of_draws_are_the_hull_of_each(points, at):
     """The compiled version for a bootstrap agrees with the one for a figure, to rounding."""
     table = np.array([points, points[::-1]])

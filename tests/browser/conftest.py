@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
 from tests.app_home import Home, make_home
 
@@ -30,6 +31,10 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+SIZES = {"desk": (1440, 900), "phone": (420, 900)}
+PATIENCE = 60_000
+"""Milliseconds; the first replay of a session may be compiled first."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,38 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
-    """A Chromium of the system, whose tabs share their cache; without one the tests skip."""
+    """A Chromium of the system, without one the tests skip."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield chromium.new_context()
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def tab(browser: BrowserContext) -> Page:
+    """One tab for all tests: what it has compiled for the first it need not compile again."""
+    opened = browser.new_page()
+    opened.set_default_timeout(PATIENCE)
+    return opened
+
+
+@pytest.fixture
+def page(tab: Page, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The tab with nothing in it; it may ask nobody but the app."""
+    width, height = SIZES[getattr(request, "param", "desk")]
+    tab.set_viewport_size({"width": width, "height": height})
+    strangers: list[str] = []
+
+    def note(one: Request) -> None:
+        strangers.append(one.url)
+
+    tab.on("request", note)
+    yield tab
+    tab.remove_listener("request", note)
+    if tab.url != "about:blank":
+        tab.evaluate("sessionStorage.clear()")
+        tab.goto("about:blank")
+    local = re.compile(r"(https?|wss?)://localhost[:/]|data:|blob:")
+    assert [url for url in strangers if not local.match(url)] == []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as TookTooLong
 
+from tests.browser.conftest import PATIENCE, SIZES
 from toolkit.evaluate.format import number, percent, seconds, usd_per_1k
 from toolkit.evaluate.summary import Summary
 from toolkit.logs.datasets import load_folder
@@ -16,30 +16,12 @@ from toolkit.policy.loading import load_policy
 
 pytestmark = pytest.mark.browser
 
-SIZES = {"desk": (1440, 900), "phone": (420, 900)}
 QUESTIONS = {
     "": "Where do we stand?",
     "policy": "Who goes where, and what if it fails?",
     "replay": "What would it have cost and scored?",
 }
-PATIENCE = 60_000
-"""Milliseconds; the first replay of a session may be compiled first."""
 expect.set_options(timeout=PATIENCE)
-
-
-@pytest.fixture
-def page(browser: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh tab; it may ask nobody but the app."""
-    width, height = SIZES[getattr(request, "param", "desk")]
-    tab = browser.new_page()
-    tab.set_viewport_size({"width": width, "height": height})
-    tab.set_default_timeout(PATIENCE)
-    strangers: list[str] = []
-    tab.on("request", lambda one: strangers.append(one.url))
-    yield tab
-    tab.close()
-    local = re.compile(r"(https?|wss?)://localhost[:/]|data:|blob:")
-    assert [url for url in strangers if not local.match(url)] == []
 
 
 def settled(page: Page) -> None:

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.app_home import NASTY
-from tests.browser.test_app import SIZES, is_sound, open_page, page, settled  # noqa: F401
+from tests.browser.conftest import SIZES
+from tests.browser.test_app import is_sound, open_page, settled
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +30,7 @@ def rows(models=("small", "<b>large</b>"), n=40) -> str:
 
 
 @pytest.mark.parametrize("page", SIZES, indirect=True)
-def test_the_page_answers_its_question_at_every_width(page, server):  # noqa: F811
+def test_the_page_answers_its_question_at_every_width(page, server):
     """Title, answer and figures are drawn, nothing is wider than the screen."""
     open_page(page, f"{server.url}/data?dataset=shop")
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
@@ -38,7 +39,7 @@ def test_the_page_answers_its_question_at_every_width(page, server):  # noqa: F8
     is_sound(page)
 
 
-def test_from_upload_to_heatmap(page, server, tmp_path):  # noqa: F811
+def test_from_upload_to_heatmap(page, server, tmp_path):
     """A log is uploaded, looked at, imported, shown with its quality, and found after a reload."""
     log = tmp_path / "my journey.csv"
     log.write_text(rows(), "utf-8")
@@ -67,7 +68,7 @@ def test_from_upload_to_heatmap(page, server, tmp_path):  # noqa: F811
     expect(page.get_by_role("heading", level=4)).to_contain_text("my-journey: 40 requests")
 
 
-def test_columns_of_models_are_named_by_a_pattern(page, server, tmp_path):  # noqa: F811
+def test_columns_of_models_are_named_by_a_pattern(page, server, tmp_path):
     """A table with columns for each model is read by patterns that are typed into the form."""
     log = tmp_path / "wide.csv"
     log.write_text("id,gpt_ok,claude_ok,gpt_ms,claude_ms\nq1,1,0,200,300\n", "utf-8")
@@ -89,7 +90,7 @@ def test_columns_of_models_are_named_by_a_pattern(page, server, tmp_path):  # no
     expect(dialog.get_by_text("1 request, 2 models and 2 outcomes")).to_be_visible()
 
 
-def test_what_is_wrong_with_a_file_is_a_sentence(page, server, tmp_path):  # noqa: F811
+def test_what_is_wrong_with_a_file_is_a_sentence(page, server, tmp_path):
     """A file that is no log leaves the wizard open with the reason, and closes without a trace."""
     log = tmp_path / f"{NASTY.replace('/', '')[:60]}.csv"
     log.write_text("a,b\n1,2\n", "utf-8")
@@ -104,7 +105,7 @@ def test_what_is_wrong_with_a_file_is_a_sentence(page, server, tmp_path):  # noq
     expect(page.get_by_role("heading", level=4)).to_contain_text("shop: 120 requests")
 
 
-def test_a_dataset_is_downloaded_as_a_zip(page, server, tmp_path):  # noqa: F811
+def test_a_dataset_is_downloaded_as_a_zip(page, server, tmp_path):
     """The button makes the files when it is pressed."""
     open_page(page, f"{server.url}/data?dataset=shop")
     page.get_by_role("button", name="Download", exact=True).click()

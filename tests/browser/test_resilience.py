@@ -7,14 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import (  # noqa: F401
-    SIZES,
-    choose,
-    is_sound,
-    open_page,
-    page,
-    settled,
-)
+from tests.browser.conftest import SIZES
+from tests.browser.test_app import choose, is_sound, open_page, settled
 from toolkit.evaluate.incident import incident
 from toolkit.logs.datasets import load_folder
 from toolkit.policy.loading import load_policy
@@ -40,13 +34,13 @@ def answer(server, scenario: str) -> str:
     return f"tiered: {first}{dot.strip()}"
 
 
-def says(page: Page, text: str) -> None:  # noqa: F811
+def says(page: Page, text: str) -> None:
     """The first line of the page is this, whatever spaces are between its words."""
     expect(page.get_by_role("heading", level=4)).to_have_text(text)
 
 
 @pytest.mark.parametrize("page", SIZES, indirect=True)
-def test_an_outage_is_answered_at_every_width(page, server):  # noqa: F811
+def test_an_outage_is_answered_at_every_width(page, server):
     """Title, verdict, picture and tiles; nothing is wider than the screen."""
     open_page(page, address(server, scenario="provider_outage"))
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
@@ -63,7 +57,7 @@ def test_an_outage_is_answered_at_every_width(page, server):  # noqa: F811
         assert box["y"] + 0.9 * box["height"] < 900  # both panels are on the first screen
 
 
-def test_another_scenario_has_another_answer_and_a_link(page, server):  # noqa: F811
+def test_another_scenario_has_another_answer_and_a_link(page, server):
     """The choice is in the address, and a reload, which is a new session, shows the same."""
     open_page(page, address(server))
     says(page, answer(server, "provider_outage"))
@@ -76,7 +70,7 @@ def test_another_scenario_has_another_answer_and_a_link(page, server):  # noqa: 
     is_sound(page)
 
 
-def test_a_drawn_scenario_is_in_its_link(page, server):  # noqa: F811
+def test_a_drawn_scenario_is_in_its_link(page, server):
     """A fault is added to the outage; the link opens both again."""
     open_page(page, address(server, scenario="drawn"))
     page.get_by_role("button", name="Add a fault").click()
@@ -93,7 +87,7 @@ def test_a_drawn_scenario_is_in_its_link(page, server):  # noqa: F811
     is_sound(page)
 
 
-def test_a_row_of_a_request_leads_to_its_waterfall(page, server):  # noqa: F811
+def test_a_row_of_a_request_leads_to_its_waterfall(page, server):
     """Beside the table stands what happened to one request, as words and as a picture."""
     open_page(page, address(server, scenario="everything_down"))
     expect(page.get_by_text("What happened to")).to_be_visible()

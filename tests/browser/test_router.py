@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import SIZES, is_sound, open_page, page, settled  # noqa: F401
+from tests.browser.conftest import SIZES
+from tests.browser.test_app import is_sound, settled
 from toolkit.policy.loading import load_policy
 
 pytestmark = pytest.mark.browser
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.browser
 QUESTION = "Does a router that learned from the log beat the rules?"
 
 
-def trained(page: Page, server, **link: str) -> None:  # noqa: F811
+def trained(page: Page, server, **link: str) -> None:
     """Open the page, and train unless somebody has."""
     query = {"dataset": "shop", "policy": "tiered", **link}
     page.goto(f"{server.url}/router?{'&'.join(f'{k}={v}' for k, v in query.items())}")
@@ -28,7 +29,7 @@ def trained(page: Page, server, **link: str) -> None:  # noqa: F811
     settled(page)
 
 
-def test_a_training_can_be_stopped(page, server):  # noqa: F811
+def test_a_training_can_be_stopped(page, server):
     """It shows how far it is; stopped, it leaves nothing, and can begin again."""
     page.goto(f'{server.url}/router?dataset=shop&train={{"folds":20,"head":"stack"}}')
     page.get_by_role("button", name="Train", exact=True).click()
@@ -40,7 +41,7 @@ def test_a_training_can_be_stopped(page, server):  # noqa: F811
 
 
 @pytest.mark.parametrize("page", SIZES, indirect=True)
-def test_the_answer_is_seen_at_every_width(page, server):  # noqa: F811
+def test_the_answer_is_seen_at_every_width(page, server):
     """Title, verdict, tiles and picture; nothing is wider than the screen."""
     trained(page, server)
     answer = page.get_by_role("heading", level=4).first
@@ -57,7 +58,7 @@ def test_the_answer_is_seen_at_every_width(page, server):  # noqa: F811
         assert figure["y"] < 600
 
 
-def test_the_slider_moves_the_point_and_a_reload_keeps_it(page, server):  # noqa: F811
+def test_the_slider_moves_the_point_and_a_reload_keeps_it(page, server):
     """The setting stands in the address; the rest of the page is not run again for it."""
     trained(page, server, knob="min_quality", at="0.6")
     slider = page.get_by_role("slider").first
@@ -71,7 +72,7 @@ def test_the_slider_moves_the_point_and_a_reload_keeps_it(page, server):  # noqa
     is_sound(page)
 
 
-def test_it_is_kept_and_becomes_a_draft_of_the_policy(page, server):  # noqa: F811
+def test_it_is_kept_and_becomes_a_draft_of_the_policy(page, server):
     """From the picture to a name in the registry, to a rule that the Policy page shows."""
     trained(page, server, knob="min_quality", at="0.6")
     page.get_by_role("button", name="Use in my policy").click()

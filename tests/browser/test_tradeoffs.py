@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_app import SIZES, is_sound, open_page, page, settled  # noqa: F401
+from tests.browser.conftest import SIZES
+from tests.browser.test_app import is_sound, open_page, settled
 from toolkit.evaluate.tradeoffs.frontier import frontier
 from toolkit.logs.datasets import load_folder
 from toolkit.policy.loading import load_policy
@@ -34,13 +35,13 @@ def swept(server):
     return frontier(policy, data, [f"{TIMEOUT}=0.3,0.5,0.8,1.2"])
 
 
-def picture(page: Page):  # noqa: F811
+def picture(page: Page):
     """The figure of all policies."""
     return page.locator(".st-key-tradeoffs .js-plotly-plot")
 
 
 @pytest.mark.parametrize("page", SIZES, indirect=True)
-def test_the_cheapest_way_is_seen_at_every_width(page, server):  # noqa: F811
+def test_the_cheapest_way_is_seen_at_every_width(page, server):
     """Title, answer, picture and sliders; nothing is wider than the screen."""
     open_page(page, address(server, vary=STEPS, good='{"quality":0.6}'))
     expect(page.get_by_role("heading", level=1)).to_have_text(QUESTION)
@@ -58,7 +59,7 @@ def test_the_cheapest_way_is_seen_at_every_width(page, server):  # noqa: F811
         assert box["y"] + 0.8 * box["height"] < 900  # the answer and its picture at a glance
 
 
-def test_a_click_opens_a_policy_which_then_becomes_ones_own(page, server):  # noqa: F811
+def test_a_click_opens_a_policy_which_then_becomes_ones_own(page, server):
     """From the point to its numbers, to the draft, to a reload."""
     open_page(page, address(server, vary=STEPS, good='{"quality":0.6}'))
     at = page.evaluate(
@@ -87,7 +88,7 @@ def test_a_click_opens_a_policy_which_then_becomes_ones_own(page, server):  # no
     is_sound(page)
 
 
-def test_a_long_sweep_can_be_stopped(page, server):  # noqa: F811
+def test_a_long_sweep_can_be_stopped(page, server):
     """It tells how far it is; stopped, it says so, and begins again when someone asks."""
     deadline = "chains.cheap_first.deadline_s"
     page.goto(address(server, vary=json.dumps([[TIMEOUT, 0.3, 2, 45], [deadline, 1, 20, 44]])))
@@ -100,7 +101,7 @@ def test_a_long_sweep_can_be_stopped(page, server):  # noqa: F811
     is_sound(page)
 
 
-def test_the_report_is_one_file(page, server):  # noqa: F811
+def test_the_report_is_one_file(page, server):
     """It is made when it is asked for, and holds the answer and the policy that is opened."""
     open_page(page, address(server, vary=STEPS, good='{"quality":0.6}', point="1"))
     with page.expect_download() as found:
