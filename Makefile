@@ -5,8 +5,9 @@
 PYTHON ?= python3
 PORT ?= 8501
 # Parallel test processes. The files of the tests are shared out whole, so that each browser and
-# each model is started once, and in their order, in which those with a browser come first.
-JOBS ?= 2
+# each model is started once, and in their order, in which those with a browser come first. One
+# more than processors: tests wait for servers.
+JOBS ?= 3
 TESTS ?= tests
 
 BIN = .venv/bin
@@ -24,7 +25,7 @@ help: ## Print this help
 run: .venv/.run ## Install what the app needs and open it (PORT=8501)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: .venv/.test ## Install the test tools and the local model, run every test (TESTS=path, JOBS=2)
+test: .venv/.test ## Install the test tools and the local model, run every test (TESTS=path, JOBS=3)
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: .venv/.test ## Run the benchmarks one after another and print their numbers

@@ -2,8 +2,9 @@
 
 Imports point upwards only, so that what decides never depends on what shows::
 
-    schema, errors, threads, kernels ← embeddings, policy, logs ← learn, scenarios, cache ← engine
-                            ← evaluate, gateways ← figures ← ui ← pages, app, notebooks, cli
+    schema, errors, threads, kernels, remembering ← embeddings, policy, logs
+        ← learn, scenarios, cache ← engine ← evaluate, gateways ← figures ← ui
+        ← pages, app, notebooks, cli
 
 A module imports its own package and the layers below; neighbours on one layer do not know each
 other. One exception: a result may show itself, so methods named ``figure``, ``summary`` and
@@ -26,7 +27,7 @@ import toolkit
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    {"schema", "errors", "threads", "kernels"},
+    {"schema", "errors", "threads", "kernels", "remembering"},
     {"policy", "logs", "embeddings"},
     {"learn", "scenarios", "cache"},
     {"engine"},

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from toolkit.errors import DetourError
 from toolkit.kernels import kernel
+from toolkit.remembering import is_remembering, once
 
 DIMENSIONS = 256
 _PIECES = re.compile(r" +[^ \n]*|[^ \n]+|\n").findall
@@ -37,6 +38,12 @@ _tokens_of: dict[str, tuple[int, ...]] = {}
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
     """The vectors of some texts, (n, 256), of unit length; of an empty text all 0."""
+    if is_remembering() and len(texts):
+        return np.stack(once("vectors", texts, lambda new: list(_embed(new))))
+    return _embed(texts)
+
+
+def _embed(texts: Sequence[str]) -> NDArray[np.float32]:
     vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
     for first in range(0, len(texts), _BLOCK):
         block = vectors[first : first + _BLOCK]

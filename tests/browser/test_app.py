@@ -41,7 +41,7 @@ def open_page(page: Page, url: str) -> None:
 def choose(page: Page, box: Locator, option: str) -> None:
     """Open a list and take one; the list is opened again where a late redraw has closed it."""
     wanted = page.get_by_role("option", name=option)
-    for patience in (5_000, 10_000, PATIENCE):
+    for patience in (2_000, 10_000, PATIENCE):
         box.click()
         try:
             wanted.click(timeout=patience)

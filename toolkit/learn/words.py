@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.remembering import is_remembering, once
+
 Known = dict[str, NDArray[Any]]
 """``columns`` (v,) of the vectorizer that are kept, rising, and ``idf`` (v,) how rare each is."""
 
@@ -61,9 +63,22 @@ def _hashed(texts: Sequence[str]) -> Any:
     import scipy.sparse as sp  # type: ignore[import-untyped]
 
     vectorizer = _vectorizer()
+    shape = (len(texts), vectorizer.n_features)
     if not len(texts):  # which scikit-learn refuses
-        return sp.csr_matrix((0, vectorizer.n_features))
-    return vectorizer.transform(texts)
+        return sp.csr_matrix(shape)
+    if not is_remembering():
+        return vectorizer.transform(texts)
+    columns, counts = zip(*once("words", texts, _rows), strict=True)
+    ends = np.cumsum([0, *map(len, columns)])
+    return sp.csr_matrix((np.concatenate(counts), np.concatenate(columns), ends), shape=shape)
+
+
+def _rows(texts: Sequence[str]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """The columns and counts of each text."""
+    hashed = _vectorizer().transform(texts)
+    ends = hashed.indptr[1:-1]
+    each = np.split(hashed.indices, ends), np.split(hashed.data, ends)
+    return list(zip(*each, strict=True))
 
 
 def _of(known: Known, hashed: Any) -> Any:

@@ -35,6 +35,7 @@ from toolkit.evaluate.routers.weighing import weighing
 from toolkit.evaluate.routers.weights import LogWeights, log_weights
 from toolkit.evaluate.routers.words import verdict
 from toolkit.logs.dataset import Dataset
+from toolkit.remembering import remembering
 from toolkit.schema import PROMPT
 
 Splits: TypeAlias = Literal["auto", "grouped", "time", "random"]
@@ -42,6 +43,7 @@ SPLITS = ("auto", "grouped", "time", "random")
 MOST_FOLDS = 20
 
 
+@remembering()
 def train(
     dataset: Dataset,
     *,
