@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
+from toolkit import embeddings
 from toolkit.cache import similar
 from toolkit.cache.keys import cache_keys, references
 from toolkit.cache.similar import MOST_NEIGHBOURS, neighbours
@@ -304,6 +306,37 @@ def test_prompts_that_are_messages_are_compared_by_what_they_say():
     blocks = json.dumps([{"role": "user", "content": [{"type": "text", "text": prompt}]}])
     for other in (messages, blocks):
         assert similar.vector(other).tolist() == similar.vector(prompt).tolist()
+
+
+SIGNS = [*" \n\t\r\0ab1-é。▁\u2028", "  ", "word", "<s>", "x" * 60]
+TEXTS = st.lists(st.sampled_from(SIGNS), max_size=12).map("".join)
+
+
+@settings(max_examples=200)
+@given(st.lists(TEXTS, max_size=6))
+def test_a_text_is_embedded_as_wordllama_does(texts):
+    """However it is cut into remembered pieces, the mean is that of the tokenizer's own tokens."""
+    model = embeddings._model()
+    found = embed(texts)
+    for text, vector in zip(texts, found, strict=True):
+        ids = model.tokenizer.encode(text, add_special_tokens=False).ids if text.strip() else []
+        mean = model.embedding[ids].mean(axis=0) if ids else np.zeros(256)
+        length = np.linalg.norm(mean) or 1.0
+        assert vector == pytest.approx(mean / length, abs=1e-5)
+
+
+def test_threads_may_embed_while_what_is_remembered_grows_and_is_let_go(monkeypatch):
+    """Each gets the vectors of its own texts, also at the moment of a fresh start."""
+    monkeypatch.setattr(embeddings, "_MOST", 300)
+    texts = [f"word{i} of {i % 7}\nand {'long' * 20}{i}" for i in range(400)]
+    expected = [embed([text])[0] for text in texts]
+
+    def ask(start: int) -> bool:
+        some = list(range(start, 400, 8))
+        return np.array_equal(embed([texts[i] for i in some]), [expected[i] for i in some])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, [i % 8 for i in range(64)]))
 
 
 def test_embedding_is_quiet_and_offline():

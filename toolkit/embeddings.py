@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _MOST = 200_000
 _LONGEST = 48
 """Characters of a piece that is worth remembering."""
 
-_tokens_of: dict[str, tuple[int, ...]] = {}
+_OTHER = "\0"
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -47,69 +48,134 @@ def _embed(texts: Sequence[str]) -> NDArray[np.float32]:
     vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
     for first in range(0, len(texts), _BLOCK):
         block = vectors[first : first + _BLOCK]
-        tokens, ends = _tokens(texts[first : first + _BLOCK])
-        _means(_model().embedding, tokens, ends, block)
+        pieces = [_pieces(text) for text in texts[first : first + _BLOCK]]
+        stops = np.cumsum([0, *map(len, pieces)], dtype=np.int64)[1:]
+        known, number = _numbers(list(chain.from_iterable(pieces)))
+        _means(_model().embedding, known.tokens, known.ends, number, stops, block)
     return vectors
 
 
-def _tokens(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The token numbers of all texts, one after the other, and where each text's end."""
-    global _tokens_of  # noqa: PLW0603 - replaced and not emptied, as others may be reading it
-    known = _tokens_of
-    if len(known) > _MOST:
-        known = _tokens_of = {}
-    pieces = [_pieces(text) for text in texts]
-    new = [piece for piece in set(chain.from_iterable(pieces)) if piece not in known]
-    found = dict(zip(new, _encode(new), strict=True))
-    known.update((p, tokens) for p, tokens in found.items() if len(p) <= _LONGEST)
-    each = [[known.get(piece) or found[piece] for piece in of_text] for of_text in pieces]
-    counts = [sum(map(len, of_text)) for of_text in each]
-    flat = chain.from_iterable(chain.from_iterable(each))
-    return np.fromiter(flat, np.int32, sum(counts)), np.cumsum(counts, dtype=np.int64)
+class _Known:
+    """The tokens of all pieces met so far: of piece number p, ``tokens[ends[p] : ends[p + 1]]``.
+
+    Both grow at their ends only, so that who reads them is not disturbed by who adds to them.
+    """
+
+    def __init__(self) -> None:
+        self.number: dict[str, int] = {}
+        self.count = 0
+        self.tokens = np.zeros(1 << 16, np.int32)
+        self.ends = np.zeros(1 << 14, np.int64)
+
+    def add(self, pieces: Sequence[str]) -> None:
+        """Add pieces that are not there."""
+        found = _encode(pieces)
+        sizes = np.fromiter(map(len, found), np.int64, len(found))
+        first, last = self.count, self.count + len(found)
+        ends = self.ends[first] + np.cumsum(sizes)
+        if last >= len(self.ends):
+            self.ends = np.concatenate([self.ends, np.zeros(last + len(self.ends), np.int64)])
+        if ends[-1] > len(self.tokens):
+            room = np.zeros(int(ends[-1]) + len(self.tokens), np.int32)
+            self.tokens = np.concatenate([self.tokens, room])
+        self.tokens[self.ends[first] : ends[-1]] = list(chain.from_iterable(found))
+        self.ends[first + 1 : last + 1] = ends
+        self.count = last
+        self.number.update(zip(pieces, range(first, last), strict=True))
+
+    @property
+    def is_full(self) -> bool:
+        """There is more than is worth keeping."""
+        return self.count > _MOST or int(self.ends[self.count]) > 4 * _MOST
+
+
+_known = _Known()
+_lock = Lock()
+
+
+def _numbers(pieces: list[str]) -> tuple[_Known, NDArray[np.int64]]:
+    """Where each piece stands, and in what."""
+    global _known  # noqa: PLW0603 - replaced and not emptied, as others may be reading it
+    with _lock:
+        if _known.is_full:
+            _known = _Known()
+        known = _known
+        found = list(map(known.number.get, pieces))
+        if None in found:
+            new = [piece for piece in dict.fromkeys(pieces) if piece not in known.number]
+            known.add(new)
+            found = list(map(known.number.get, pieces))
+            for piece in new:
+                if len(piece) > _LONGEST:
+                    del known.number[piece]
+    return known, np.array(found, np.int64)
 
 
 def _pieces(text: str) -> list[str]:
+    """A text cut up: words that stand behind one blank, without it; lines begin with their break.
+
+    Any other piece, and all of a text that has such, begins with ``_OTHER``.
+    """
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
     if not text.strip():
         return []
-    # The tokenizer puts a blank before each text.
-    return [text] if _WHOLE(text) else _PIECES(" " + text)
+    if _WHOLE(text):
+        return [_OTHER + text]
+    lines = text.replace("\n", " \n")  # the tokenizer puts a blank before each text
+    if "  " in lines or _OTHER in text or lines[0] == " " or lines[-1] == " ":
+        return [_OTHER + piece for piece in _PIECES(" " + text)]
+    return lines.split(" ")
 
 
-def _encode(pieces: list[str]) -> list[tuple[int, ...]]:
+def _encode(pieces: Sequence[str]) -> list[list[int]]:
     """The tokens of each piece as it stands inside of a text, or of a whole text."""
-    # Behind a line break a piece gets no blank of the tokenizer's own: that one and the line
-    # break are the first two tokens.
-    whole = [_WHOLE(piece) is not None for piece in pieces]
-    lines = [piece if w else "\n" + piece for piece, w in zip(pieces, whole, strict=True)]
+    # Behind a line break a piece gets no blank of the tokenizer's own: that one, and the line
+    # break where it is not the piece's, are the first tokens.
+    lines, leave = [], []
+    for piece in pieces:
+        other = piece[:1] == _OTHER
+        if other and _WHOLE(piece):
+            line, first = piece[1:], 0
+        elif piece[:1] == "\n":
+            line, first = piece, 1
+        else:
+            line, first = "\n" + (piece[1:] if other else " " + piece), 2
+        lines.append(line)
+        leave.append(first)
     encoded = _model().tokenizer.encode_batch_fast(lines, add_special_tokens=False)
-    return [tuple(e.ids[0 if w else 2 :]) for e, w in zip(encoded, whole, strict=True)]
+    return [e.ids[first:] for e, first in zip(encoded, leave, strict=True)]
 
 
 @kernel
-def _means(table: Any, tokens: Any, ends: Any, out: Any) -> None:
-    """Each text's mean of the rows of ``table`` (v, d) that ``tokens`` name, of unit length."""
+def _means(table: Any, tokens: Any, ends: Any, pieces: Any, stops: Any, out: Any) -> None:
+    """Each text's mean of its tokens' rows of ``table`` (v, d), of unit length.
+
+    Text i has the ``pieces`` up to ``stops[i]``, and piece p the ``tokens`` up to ``ends[p + 1]``.
+    """
     sums = np.zeros(table.shape[1], np.float64)
     start = 0
-    for i in range(len(ends)):
-        end = ends[i]
-        if end > start:
-            sums[:] = 0.0
-            for t in range(start, end):
-                row = table[tokens[t]]
+    for i in range(len(stops)):
+        count = 0
+        sums[:] = 0.0
+        for p in pieces[start : stops[i]]:
+            for t in tokens[ends[p] : ends[p + 1]]:
+                row = table[t]
                 for c in range(len(sums)):
                     sums[c] += row[c]
-            squares = 0.0
-            for c in range(len(sums)):
-                sums[c] /= end - start
-                squares += sums[c] * sums[c]
-            length = np.sqrt(squares)
-            if length == 0.0:
-                length = 1.0
-            for c in range(len(sums)):
-                out[i, c] = sums[c] / length
-        start = end
+            count += ends[p + 1] - ends[p]
+        start = stops[i]
+        if count == 0:
+            continue
+        squares = 0.0
+        for c in range(len(sums)):
+            sums[c] /= count
+            squares += sums[c] * sums[c]
+        length = np.sqrt(squares)
+        if length == 0.0:
+            length = 1.0
+        for c in range(len(sums)):
+            out[i, c] = sums[c] / length
 
 
 @cache
