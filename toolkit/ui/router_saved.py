@@ -132,7 +132,7 @@ def _score(data: Mapping[str, Any]) -> str:
 
     gain, recovered = estimate(data, "aiq_gain"), estimate(data, "apgr")
     if gain is not None:
-        return f"{points_interval(gain)} over mixed models"
+        return f"{points_interval(gain)} over the zero router"
     return "–" if recovered is None else f"{percent_interval(recovered)} of the gap"
 
 
